@@ -1,0 +1,207 @@
+"""User's parameters <-> unconstrained position, with log|J|. The only Jacobians in the house.
+
+A `position` is a flat vector u in ℝᵈ; `params` are the user's own. Each latent site has the smooth map
+`θ = T(u)` that NumPyro registers for its support. A density moves with its Jacobian,
+
+    p_u(u) = p(T(u)) |det ∂T/∂u|,
+
+so that integrals agree in both coordinates while modes do not.
+"""
+
+import functools
+import math
+import weakref
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpyro.distributions import biject_to
+
+from .model import Model, labels
+
+_KNOWN: "weakref.WeakKeyDictionary[Model, Coordinates]" = weakref.WeakKeyDictionary()
+
+
+def coordinates_of(model: Model) -> "Coordinates":
+    """Return the model's coordinates, made once, so that what was compiled for it is used again."""
+    if model not in _KNOWN:
+        _KNOWN[model] = Coordinates(model)
+    return _KNOWN[model]
+
+
+class Coordinates:
+    """The map between a model's params and its flat, unconstrained position.
+
+    Supports may depend on earlier parameters (`Uniform(0, mu)`): the map is followed through the program.
+
+    Examples
+    --------
+    >>> import numpyro.distributions as dist
+    >>> from bayes_sandbox import Model
+    >>> from bayes_sandbox.coordinates import coordinates_of
+    >>> model = Model({"s": dist.HalfNormal(1)}, lambda s: dist.Normal(0, s), observed=[0.5, -1.0])
+    >>> coords = coordinates_of(model)
+    >>> params, log_det = coords.constrain_with_log_det(jnp.array([0.0]))
+    >>> float(params["s"]), float(log_det)
+    (1.0, 0.0)
+    """
+
+    def __init__(self, model: Model):
+        self._model = weakref.proxy(model)
+        self._shapes = dict(model.structure.shapes)
+        self._sizes = dict(model.structure.unconstrained_shapes)
+        self._compiled: dict[str, Callable[[Any], jax.Array]] = {}
+        self.dimension = model.dimension
+        self.labels = [label for name, shape in self._sizes.items() for label in labels(name, shape)]
+
+    def split(self, position: jax.Array) -> dict[str, jax.Array]:
+        """Cut a flat position into one unconstrained array for each site, in the program's order."""
+        parts, start = {}, 0
+        for name, shape in self._sizes.items():
+            size = math.prod(shape)
+            parts[name] = position[start : start + size].reshape(shape)
+            start += size
+        return parts
+
+    def constrain_with_log_det(self, position: jax.Array) -> tuple[dict[str, jax.Array], jax.Array]:
+        """Return (params, log|det ∂params/∂position|) at one position of shape (dimension,)."""
+        parts = self.split(jnp.asarray(position, float))
+        params: dict[str, jax.Array] = {}
+        log_dets = [jnp.zeros(())]
+
+        def place(site: Any) -> Any:
+            if not _is_latent(site):
+                return None
+            name, transform = site["name"], _transform(site)
+            params[name] = transform(parts[name])
+            log_dets.append(jnp.sum(transform.log_abs_det_jacobian(parts[name], params[name])))
+            return params[name]
+
+        self._model.trace_with(place)
+        return params, sum(log_dets[1:], start=log_dets[0])
+
+    def constrain(self, position: jax.Array) -> dict[str, jax.Array]:
+        """Return the params at one position."""
+        return self.constrain_with_log_det(position)[0]
+
+    def unconstrain(self, params: Mapping[str, Any]) -> jax.Array:
+        """Return the position of one point in the user's parameters."""
+        parts: dict[str, jax.Array] = {}
+
+        def take(site: Any) -> Any:
+            if not _is_latent(site):
+                return None
+            value = jnp.asarray(params[site["name"]], float)
+            parts[site["name"]] = _transform(site).inv(value).reshape(-1)
+            return value
+
+        self._model.trace_with(take)
+        return jnp.concatenate([parts[name] for name in self._sizes])
+
+    def log_parts(self, position: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+        """Return (log prior, log likelihood, log|J|) at one position."""
+        params, log_det = self.constrain_with_log_det(position)
+        return (*self._model.log_parts(params), log_det)
+
+    def log_density(self, position: jax.Array) -> jax.Array:
+        """Return log p(D, θ(u)) + log|J(u)|: the joint density as a density of the position."""
+        return sum(self.log_parts(position), start=jnp.zeros(()))
+
+    def log_joint(self, position: jax.Array) -> jax.Array:
+        """Return log p(D, θ(u)) without a Jacobian: the height of the user's density above this position."""
+        log_prior, log_likelihood, _ = self.log_parts(position)
+        return log_prior + log_likelihood
+
+    def flat(self, params: Mapping[str, Any]) -> jax.Array:
+        """Return the params of one point as a vector, in the order of `Model.parameters`."""
+        return jnp.concatenate([jnp.ravel(params[name]) for name in self._shapes])
+
+    def constrain_flat(self, position: jax.Array) -> jax.Array:
+        """Return the params at one position as a vector, in the order of `Model.parameters`."""
+        return self.flat(self.constrain(position))
+
+    def unflatten(self, vector: Any) -> dict[str, Any]:
+        """Return vectors (…, num_params) as name → array (…, *shape)."""
+        params, start = {}, 0
+        for name, shape in self._shapes.items():
+            size = math.prod(shape)
+            part = vector[..., start : start + size]
+            params[name] = part.reshape(part.shape[:-1] + shape)
+            start += size
+        return params
+
+    # --- many points: compiled once, in batches of one size ------------------------------------------------
+
+    def constrain_many(self, positions: Any) -> dict[str, np.ndarray]:
+        """Return positions (…, dimension) as params name → array (…, *shape)."""
+        return self.unflatten(self.flat_many(positions))
+
+    def flat_many(self, positions: Any) -> np.ndarray:
+        """Return positions (…, dimension) as vectors of params (…, num_params)."""
+        return self._batched("constrain_flat")(positions)
+
+    def unconstrain_many(self, params: Mapping[str, Any], batch_shape: tuple[int, ...]) -> np.ndarray:
+        """Return params with leading `batch_shape` as positions (*batch_shape, dimension)."""
+        flat = np.concatenate([np.reshape(params[n], (*batch_shape, -1)) for n in self._shapes], axis=-1)
+        return self._batched("_unconstrain_flat")(flat)
+
+    def log_density_many(self, positions: Any) -> np.ndarray:
+        """Return `log_density` at positions (…, dimension); NaN counts as −∞."""
+        values = self._batched("log_density")(positions)
+        return np.where(np.isnan(values), -np.inf, values)
+
+    def log_parts_many(self, positions: Any) -> np.ndarray:
+        """Return (log prior, log likelihood, log|J|) at positions (…, dimension) as an array (…, 3)."""
+        return self._batched("_log_parts_array")(positions)
+
+    def _log_parts_array(self, position: jax.Array) -> jax.Array:
+        return jnp.stack(self.log_parts(position))
+
+    def _unconstrain_flat(self, vector: jax.Array) -> jax.Array:
+        return self.unconstrain(self.unflatten(vector))
+
+    def _batched(self, name: str) -> Callable[[Any], np.ndarray]:
+        if name not in self._compiled:
+            self._compiled[name] = jax.jit(jax.vmap(getattr(self, name)))
+        return in_batches(self._compiled[name], batch=2048)
+
+    @functools.cached_property
+    def own_axis(self) -> np.ndarray:
+        """For each of the model's parameters the one position coordinate that alone sets it, else −1.
+
+        Read off ∂params/∂position at a few points: a row with a single entry is a parameter with its own axis.
+        """
+        jacobian = jax.jit(jax.vmap(jax.jacobian(self.constrain_flat)))
+        points = np.random.default_rng(0).normal(size=(4, self.dimension))
+        slopes = np.asarray(jacobian(points))
+        alone = (np.abs(slopes).max(axis=0) > 0).sum(axis=1) == 1
+        total = slopes.sum(axis=2)  # of a row with a single entry, that entry
+        monotone = (total > 0).all(axis=0) | (total < 0).all(axis=0)
+        return np.where(alone & monotone, np.abs(slopes).max(axis=0).argmax(axis=1), -1)
+
+
+def in_batches(function: Callable[[Any], Any], batch: int) -> Callable[[Any], np.ndarray]:
+    """Evaluate a vmapped function over any number of points in padded batches of one shape: one compilation."""
+
+    def evaluate(points: Any) -> np.ndarray:
+        points = np.asarray(points)
+        rows = points.reshape(-1, points.shape[-1])
+        results = []
+        for start in range(0, len(rows), batch):
+            block = rows[start : start + batch]
+            padded = np.concatenate([block, np.broadcast_to(block[-1:], (batch - len(block), block.shape[1]))])
+            results.append(np.asarray(function(padded))[: len(block)])
+        stacked = np.concatenate(results)
+        return stacked.reshape(points.shape[:-1] + stacked.shape[1:])
+
+    return evaluate
+
+
+def _is_latent(site: Any) -> bool:
+    return site["type"] == "sample" and not site["is_observed"]
+
+
+def _transform(site: Any) -> Any:
+    return biject_to(site["fn"].support)

@@ -1,0 +1,373 @@
+"""What is the density of these parameters and these data? The one noun of the house."""
+
+import hashlib
+import inspect
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpyro
+import numpyro.distributions as dist
+from numpyro import handlers
+from numpyro.distributions import constraints
+from numpyro.infer.util import compute_log_probs
+
+from .errors import ModelError, suggestion
+from .inspection import Structure, inspect_program
+from .program import OBSERVED, Entry, check_pair, pair_program, replace_prior
+
+__all__ = ["Model", "ModelError", "Params", "require_model"]
+
+Params = Mapping[str, Any]
+
+
+class Model:
+    """A prior and a likelihood: what is believed before the data, and how data come about.
+
+    The joint density `p(D, θ) = p(D|θ) p(θ)`, with every normalising constant, in the user's own units.
+
+    Parameters
+    ----------
+    prior
+        Name → NumPyro distribution, or → a function of *earlier* parameters and of inputs that returns one.
+    likelihood
+        A function whose arguments are parameters and inputs, **by name**; it returns the distribution of `observed`.
+    observed
+        The data.
+    inputs
+        Name → array: everything known that is neither parameter nor data (predictors, counts, known errors).
+    name
+        What reports call it.
+
+    Raises
+    ------
+    ModelError
+        With a sentence, at construction, for everything that could not be fitted or would be misread.
+
+    Examples
+    --------
+    >>> import numpyro.distributions as dist
+    >>> from bayes_sandbox import Model
+    >>> model = Model(
+    ...     prior={"mu": dist.Normal(0, 5), "theta": lambda mu: dist.Normal(mu, 1)},
+    ...     likelihood=lambda theta, scale: dist.Normal(theta, scale),
+    ...     inputs={"scale": 2.0},
+    ...     observed=[1.0, 2.5],
+    ... )
+    >>> model.dimension, model.parameters
+    (2, ['mu', 'theta'])
+    >>> float(model.log_prior({"mu": 0.0, "theta": 0.0})).__round__(4)
+    -3.4473
+    """
+
+    def __init__(
+        self,
+        prior: Mapping[str, Entry],
+        likelihood: Callable[..., dist.Distribution],
+        observed: Any,
+        inputs: Mapping[str, Any] | None = None,
+        name: str = "model",
+    ):
+        inputs = {} if inputs is None else inputs
+        check_pair(prior, likelihood, inputs, observed)
+        self._pair = {"prior": dict(prior), "likelihood": likelihood}
+        known = {k: _as_array(v, f"input {k!r}") for k, v in inputs.items()}
+        data = _as_array(observed, "observed")
+        self._assemble(pair_program(prior, likelihood), (), {OBSERVED: data, **known}, name)
+
+    @classmethod
+    def from_numpyro(
+        cls, program: Callable[..., Any], *args: Any, name: str | None = None, **kwargs: Any
+    ) -> "Model":
+        """Take any NumPyro program as it stands, with the arguments it is run with.
+
+        Latent sites are the prior; observed sites and `numpyro.factor` terms are the likelihood.
+
+        Examples
+        --------
+        >>> import numpyro
+        >>> import numpyro.distributions as dist
+        >>> from bayes_sandbox import Model
+        >>> def program(y):
+        ...     mu = numpyro.sample("mu", dist.Normal(0, 5))
+        ...     numpyro.sample("y", dist.Normal(mu, 1), obs=y)
+        >>> Model.from_numpyro(program, 1.5).dimension
+        1
+        """
+        if isinstance(program, Model) or not callable(program):
+            raise ModelError(f"from_numpyro takes a NumPyro program (a function), got {type(program).__name__}")
+        try:
+            inspect.signature(program).bind(*args, **kwargs)
+        except TypeError as error:
+            raise ModelError(f"the program cannot be called with these arguments: {error}") from error
+        model = cls.__new__(cls)
+        model._pair = None
+        model._assemble(program, args, kwargs, name or getattr(program, "__name__", "model"))
+        return model
+
+    def _assemble(
+        self, program: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any], name: str
+    ) -> None:
+        self.name = str(name)
+        self._program, self._args, self._kwargs = program, args, dict(kwargs)
+        self.structure: Structure = inspect_program(program, args, self._kwargs)
+        self._check_traceable()
+        self.parameters = [label for n, shape in self.structure.shapes.items() for label in labels(n, shape)]
+
+    def _check_traceable(self) -> None:
+        try:
+            jax.make_jaxpr(self.log_parts)(self.structure.example)
+        except (jax.errors.ConcretizationTypeError, jax.errors.TracerArrayConversionError) as error:
+            raise ModelError(
+                "the program looks at the value of a parameter in Python (an if, float() or NumPy call); "
+                "use jnp.where and jax.numpy instead"
+            ) from error
+
+    def __repr__(self) -> str:
+        kind = "from_numpyro" if self._pair is None else "pair"
+        return f"Model({self.name!r}, {kind}, parameters={self.parameters})"
+
+    # --- densities: one point in the user's units; vmap for many -----------------------------------------
+
+    def log_prior(self, params: Params) -> jax.Array:
+        """Return log p(θ), a scalar; −∞ outside the prior's support. Raises `ModelError` for a missing name."""
+        log_probs, trace = self._log_probs(params)
+        return sum((jnp.sum(_inside(trace[n], log_probs[n])) for n in self.structure.shapes), start=jnp.zeros(()))
+
+    def log_likelihood(self, params: Params) -> dict[str, jax.Array]:
+        """Return log p(D|θ) pointwise: observed site → array; a `numpyro.factor` term under its own name."""
+        log_probs, _ = self._log_probs(params)
+        return {n: log_probs[n] for n in (*self.structure.data, *self.structure.factors)}
+
+    def log_joint(self, params: Params) -> jax.Array:
+        """Return log p(D, θ) = log p(D|θ) + log p(θ), a scalar; −∞ outside the prior's support."""
+        return self.log_prior(params) + sum(jnp.sum(v) for v in self.log_likelihood(params).values())
+
+    def log_parts(self, params: Params) -> tuple[jax.Array, jax.Array]:
+        """Return (log prior, summed log likelihood) at parameters known to lie in the support: the kernel of every fit."""
+        log_probs, _ = self._log_probs(params)
+        prior = sum((jnp.sum(log_probs[n]) for n in self.structure.shapes), start=jnp.zeros(()))
+        likelihood = sum((jnp.sum(v) for n, v in log_probs.items() if n not in self.structure.shapes), jnp.zeros(()))
+        return prior, likelihood
+
+    def _log_probs(self, params: Params) -> tuple[dict[str, jax.Array], Any]:
+        values = self._checked(params)
+        with handlers.block(), numpyro.validation_enabled(False):  # supports are looked at here, once
+            log_probs, trace = compute_log_probs(self._program, self._args, self._kwargs, values, sum_log_prob=False)
+        for name in self.structure.guarded:  # NumPyro's log_prob does not look at the support
+            log_probs[name] = _inside(trace[name], log_probs[name])
+        return log_probs, trace
+
+    def _checked(self, params: Params) -> dict[str, jax.Array]:
+        values = {}
+        for name, shape in self.structure.shapes.items():
+            if name not in params:
+                raise ModelError(f"params lacks {name!r}{suggestion(name, params)}")
+            values[name] = jnp.asarray(params[name], float)
+            if values[name].shape != shape:
+                raise ModelError(
+                    f"params[{name!r}] has shape {values[name].shape}, expected {shape}: "
+                    "densities take one point; use jax.vmap for many"
+                )
+        return values
+
+    # --- simulation ---------------------------------------------------------------------------------------
+
+    def sample_prior(self, key: Any, n: int) -> dict[str, jax.Array]:
+        """Return `n` draws from the prior: name → array (n, …). Raises `ModelError` where the prior is improper."""
+        self.require_proper("be sampled from its prior")
+
+        def one(k: jax.Array) -> dict[str, jax.Array]:
+            with handlers.block():
+                trace = handlers.trace(handlers.seed(self._program, k)).get_trace(*self._args, **self._kwargs)
+            return {name: trace[name]["value"] for name in self.structure.shapes}
+
+        return jax.jit(jax.vmap(one))(jax.random.split(as_key(key), n))
+
+    def predict(self, key: Any, params: Params) -> dict[str, jax.Array]:
+        """Return new data of the observed sites at one point θ. Raises `ModelError` where there are only factors."""
+        if not self.structure.data:
+            raise ModelError(f"{self.name!r} has only numpyro.factor terms: it has a density but cannot generate data")
+        values = self._checked(params)
+        with handlers.block():
+            fresh = handlers.seed(handlers.uncondition(self._program), as_key(key))
+            trace = handlers.trace(handlers.substitute(fresh, data=values)).get_trace(*self._args, **self._kwargs)
+        return {name: trace[name]["value"] for name in self.structure.data}
+
+    def deterministics(self, params: Params) -> dict[str, jax.Array]:
+        """Return the program's `numpyro.deterministic` values at one point θ."""
+        with handlers.block():
+            program = handlers.substitute(handlers.seed(self._program, 0), data=self._checked(params))
+            trace = handlers.trace(program).get_trace(*self._args, **self._kwargs)
+        return {name: jnp.asarray(s["value"]) for name, s in trace.items() if s["type"] == "deterministic"}
+
+    def site_distributions(self, params: Params) -> dict[str, dist.Distribution]:
+        """Return the prior distribution of each latent site, given the other parameters at θ."""
+        _, trace = self._log_probs(params)
+        return {name: trace[name]["fn"] for name in self.structure.shapes}
+
+    def trace_with(self, substitute_fn: Callable[[Any], Any]) -> Any:
+        """Run the program once with latent values chosen by `substitute_fn(site)`; return NumPyro's trace."""
+        with handlers.block(), numpyro.validation_enabled(False):
+            program = handlers.substitute(self._program, substitute_fn=substitute_fn)
+            return handlers.trace(program).get_trace(*self._args, **self._kwargs)
+
+    # --- one half stays, the other is swapped ---------------------------------------------------------------
+
+    def with_prior(self, **entries: Entry) -> "Model":
+        """Return a new model with these parameters' priors replaced, the likelihood unchanged.
+
+        On a NumPyro program the new distribution is expanded by the plates of the site it replaces.
+        """
+        for name in entries:
+            if name not in self.structure.shapes:
+                raise ModelError(f"there is no parameter {name!r}{suggestion(name, self.structure.shapes)}")
+        if self._pair is not None:
+            pair = {**self._pair, "prior": {**self._pair["prior"], **entries}}
+            return self._with_pair(pair, self._kwargs)
+        for name, entry in entries.items():
+            if not isinstance(entry, dist.Distribution) and not callable(entry):
+                raise ModelError(f"the prior of {name!r} must be a NumPyro distribution, got {type(entry).__name__}")
+        program = replace_prior(self._program, entries)
+        return Model.from_numpyro(program, *self._args, name=self.name, **self._kwargs)
+
+    def with_data(self, **data: Any) -> "Model":
+        """Return a new model with this data (`observed=…`, inputs, or a program's arguments by name)."""
+        if self._pair is not None:
+            _check_known(data, self._kwargs)
+            return self._with_pair(self._pair, {**self._kwargs, **data})
+        signature = inspect.signature(self._program)
+        bound = signature.bind(*self._args, **self._kwargs)
+        _check_known(data, signature.parameters)
+        bound.arguments.update(data)
+        return Model.from_numpyro(self._program, *bound.args, name=self.name, **bound.kwargs)
+
+    def _with_pair(self, pair: Mapping[str, Any], data: Mapping[str, Any]) -> "Model":
+        inputs = {k: v for k, v in data.items() if k != OBSERVED}
+        return Model(**pair, observed=data[OBSERVED], inputs=inputs, name=self.name)
+
+    # --- what it is ---------------------------------------------------------------------------------------
+
+    @property
+    def observed(self) -> dict[str, np.ndarray]:
+        """The data: observed site → array."""
+        return dict(self.structure.data)
+
+    @property
+    def inputs(self) -> dict[str, np.ndarray]:
+        """The inputs of the pair form, or a program's arguments that are arrays; the data is not among them."""
+        bound = inspect.signature(self._program).bind(*self._args, **self._kwargs)
+        given = dict(bound.arguments)
+        given.update(given.pop("inputs", {}) if self._pair is not None else {})
+        seen = [v.tobytes() for v in self.observed.values()]
+        arrays = {k: np.asarray(v) for k, v in given.items() if _is_numeric(v)}
+        return {k: v for k, v in arrays.items() if v.tobytes() not in seen}
+
+    @property
+    def data_sha256(self) -> str | None:
+        """A hash of the observed values alone; None where there are only factors."""
+        if not self.structure.data:
+            return None
+        digest = hashlib.sha256()
+        for value in self.observed.values():
+            plain = np.where(np.isnan(value), np.nan, value).astype(float)  # one NaN, one dtype
+            digest.update(str(plain.shape).encode() + plain.tobytes())
+        return digest.hexdigest()
+
+    @property
+    def dimension(self) -> int:
+        """How many unconstrained coordinates the parameters have; a simplex of 3 has 2."""
+        return sum(math.prod(shape) for shape in self.structure.unconstrained_shapes.values())
+
+    @property
+    def num_observations(self) -> int:
+        """How many numbers were observed; masked ones do not count."""
+        return self.structure.num_observations
+
+    @property
+    def improper(self) -> dict[str, str]:
+        """Parameter → why its prior does not integrate to one. Empty where the evidence exists."""
+        return self.structure.improper
+
+    def require_proper(self, purpose: str) -> None:
+        """Raise `ModelError` where the prior does not integrate to one."""
+        for name, why in self.improper.items():
+            raise ModelError(f"{self.name!r} cannot {purpose}: {name!r} has no proper prior ({why}); give it one")
+
+
+def labels(name: str, shape: tuple[int, ...]) -> list[str]:
+    """Return the components of a parameter as ArviZ labels them.
+
+    >>> labels("mu", ()), labels("S", (1, 2))
+    (['mu'], ['S[0, 0]', 'S[0, 1]'])
+    """
+    if not shape:
+        return [name]
+    return [f"{name}[{', '.join(map(str, index))}]" for index in np.ndindex(*shape)]
+
+
+def as_key(seed: Any) -> jax.Array:
+    """Return a typed JAX key from an integer or a key."""
+    if isinstance(seed, int | np.integer) and not isinstance(seed, bool):
+        return jax.random.key(int(seed))
+    if isinstance(seed, jax.Array) and jnp.issubdtype(seed.dtype, jax.dtypes.prng_key):
+        return seed
+    raise TypeError(f"seed must be an integer or a JAX key (jax.random.key), got {type(seed).__name__}")
+
+
+def require_model(model: Any) -> Model:
+    """Return the model, or raise the sentence that says how to make one."""
+    if isinstance(model, Model):
+        return model
+    if callable(model):
+        raise ModelError(
+            "expected a bayes_sandbox.Model, got a function; if it is a NumPyro program, wrap it: "
+            "Model.from_numpyro(program, *args)"
+        )
+    raise ModelError(f"expected a bayes_sandbox.Model, got {type(model).__name__}; build one with Model(prior=…, …)")
+
+
+def _inside(site: Any, log_prob: jax.Array) -> jax.Array:
+    """Log densities with −∞ outside the closed support; masked entries keep their zero."""
+    fn = site["fn"]
+    inside = _closed(fn.support)(jnp.asarray(site["value"]))
+    if isinstance(fn, dist.MaskedDistribution):
+        inside = inside | ~jnp.asarray(fn._mask)
+    return jnp.where(inside, log_prob, -jnp.inf)
+
+
+def _closed(support: Any) -> Any:
+    """The support with its edges: a mode may sit on one, and a density there is its limit."""
+    if isinstance(support, constraints.independent):
+        return constraints.independent(_closed(support.base_constraint), support.reinterpreted_batch_ndims)
+    if isinstance(support, constraints.greater_than):
+        return constraints.greater_than_eq(support.lower_bound)
+    if isinstance(support, constraints.less_than):
+        return constraints.less_than_eq(support.upper_bound)
+    return support
+
+
+def _as_array(value: Any, role: str) -> Any:
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise ModelError(f"{role} must be an array of numbers: {error}") from error
+    if array.dtype == object or array.dtype.kind not in "biuf":
+        raise ModelError(f"{role} must be an array of numbers, got dtype {array.dtype}")
+    if role != "observed" and array.dtype.kind == "f" and np.isnan(array).any():
+        raise ModelError(f"{role} has {int(np.isnan(array).sum())} NaN; drop these rows")
+    # Scalars stay Python numbers, usable as sizes; arrays become JAX's, which a parameter may index.
+    return jnp.asarray(array) if array.ndim or role == "observed" else array.item()
+
+
+def _check_known(data: Mapping[str, Any], known: Any) -> None:
+    for name in data:
+        if name not in known:
+            raise ModelError(f"with_data: there is no {name!r}{suggestion(name, known)}")
+
+
+def _is_numeric(value: Any) -> bool:
+    return hasattr(value, "dtype") or isinstance(value, int | float | list | tuple)

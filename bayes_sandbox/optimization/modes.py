@@ -1,0 +1,88 @@
+"""Many climbs, one verdict: the distinct modes, and what kind of highest point there is, if any."""
+
+from dataclasses import dataclass
+
+import jax
+import numpy as np
+
+from ..coordinates import Coordinates
+from ..model import Model
+from .climb import Climb, Kind, climb
+from .corners import Split, cornered
+from .edges import edge_coordinates, far_out, settle_on_edge
+from .starts import starting_positions
+from .surface import Density, Surface
+
+SAME = 0.1  # two ends nearer than this, in standard deviations of the mode, are one mode
+MODES = (Kind.PEAK, Kind.EDGE, Kind.CORNER)
+
+
+@dataclass(frozen=True)
+class Search:
+    """What many climbs found: distinct modes from the highest down, how often each was hit, and every end."""
+
+    modes: tuple[Climb, ...]
+    hits: tuple[int, ...]
+    ends: tuple[Climb, ...]
+    num_evaluations: int
+
+    @property
+    def best(self) -> Climb | None:
+        """The highest end, whatever its kind; None where no start had a finite density."""
+        return min(self.ends, key=lambda end: end.value, default=None)
+
+    @property
+    def trouble(self) -> Climb | None:
+        """The end that denies that the highest mode is the highest point, or None.
+
+        A density without bound anywhere is one; so is an end at least as high as every mode that is not a mode.
+        """
+        unbounded = [end for end in self.ends if end.kind is Kind.UNBOUNDED]
+        if unbounded:
+            return min(unbounded, key=lambda end: end.value)
+        top = self.modes[0].value if self.modes else np.inf
+        rivals = [e for e in self.ends if e.kind not in (*MODES, Kind.SADDLE) and e.value <= top + 1e-6]
+        return min(rivals, key=lambda end: end.value, default=None)
+
+
+def search(model: Model, coords: Coordinates, density: Density, key: jax.Array, num_starts: int) -> Search:
+    """Climb `density` (a function of the position) from many starts and sort what was found."""
+    edges = edge_coordinates(coords)
+    surface = Surface(density, far=far_out(edges))
+    starts = starting_positions(model, coords, key, num_starts)
+    split = Split(model, coords, density) if cornered(model) else None
+    ends = [_one(surface, start, split, edges) for start in starts]
+    modes, hits = _distinct(surface, [end for end in ends if end.kind in MODES])
+    return Search(tuple(modes), tuple(hits), tuple(ends), surface.num_evaluations)
+
+
+def _one(surface: Surface, start: np.ndarray, split: Split | None, edges: np.ndarray) -> Climb:
+    end = split.climb(surface, start) if split else climb(surface, start)
+    if end.kind is Kind.SADDLE:
+        end = climb(surface, end.position + 0.3 * end.direction)
+    if end.kind not in MODES and edges.any():
+        return settle_on_edge(surface, end, edges) or end
+    return end
+
+
+def _distinct(surface: Surface, ends: list[Climb]) -> tuple[list[Climb], list[int]]:
+    modes: list[Climb] = []
+    hits: list[int] = []
+    for end in sorted(ends, key=lambda end: end.value):
+        for i, mode in enumerate(modes):
+            if _same(surface, mode, end):
+                hits[i] += 1
+                break
+        else:
+            modes.append(end)
+            hits.append(1)
+    return modes, hits
+
+
+def _same(surface: Surface, one: Climb, other: Climb) -> bool:
+    if abs(one.value - other.value) > 1e-4:
+        return False
+    gap = other.position - one.position
+    if one.kind is not Kind.PEAK:
+        return bool(np.abs(gap).max() < 1e-4 * (1 + np.abs(one.position).max()))
+    return bool(gap @ surface.hessian(one.position) @ gap < SAME**2)
