@@ -114,6 +114,12 @@ class Coordinates:
         log_prior, log_likelihood, _ = self.log_parts(position)
         return log_prior + log_likelihood
 
+    def kernel(self, position: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """Return the log density at a position and the params there, flat: what a sum over nodes needs."""
+        params, log_det = self.constrain_with_log_det(position)
+        log_prior, log_likelihood = self._model.log_parts(params)
+        return log_prior + log_likelihood + log_det, self.flat(params)
+
     def flat(self, params: Mapping[str, Any]) -> jax.Array:
         """Return the params of one point as a vector, in the order of `Model.parameters`."""
         return jnp.concatenate([jnp.ravel(params[name]) for name in self._shapes])

@@ -1,0 +1,65 @@
+"""Progress on stderr for anything over a second, and silence where nobody asked for it."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+Advance = Callable[[int], None]
+
+
+class Progress(Protocol):
+    """Something that can show how far a task of known length has come."""
+
+    def task(self, label: str, total: int) -> "TaskContext": ...
+
+
+class TaskContext(Protocol):
+    def __enter__(self) -> Advance: ...
+    def __exit__(self, *args: object) -> None: ...
+
+
+class _Quiet:
+    @contextmanager
+    def task(self, label: str, total: int) -> Iterator[Advance]:
+        yield lambda count: None
+
+
+quiet: Progress = _Quiet()
+
+
+class Bars:
+    """Rich progress bars on stderr; a bar appears once its task has taken half a second."""
+
+    def __init__(self, patience: float = 0.5):
+        self._patience = patience
+
+    @contextmanager
+    def task(self, label: str, total: int) -> Iterator[Advance]:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import Progress as RichProgress
+
+        console = Console(stderr=True)
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        bars = RichProgress(*columns, console=console, transient=True, disable=not console.is_terminal)
+        bar = bars.add_task(label, total=total)
+        began, shown = time.perf_counter(), False
+
+        def advance(count: int) -> None:
+            nonlocal shown
+            bars.advance(bar, count)
+            if not shown and time.perf_counter() - began > self._patience:
+                bars.start()
+                shown = True
+
+        try:
+            yield advance
+        finally:
+            if shown:
+                bars.stop()
+
+
+def progress_of(wanted: bool) -> Progress:
+    """Return bars where progress is wanted, else silence."""
+    return Bars() if wanted else quiet

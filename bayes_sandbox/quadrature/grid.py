@@ -1,0 +1,241 @@
+"""log p(D) and the posterior of a model with few parameters, by quadrature."""
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import numpy as np
+
+from ..coordinates import Coordinates, coordinates_of
+from ..model import Model, as_key, require_model
+from ..optimization import LaplaceFit, fit_laplace
+from ..progress import progress_of
+from ..records import Evidence
+from .choose import RULES, affordable, declined_sentence, first_frame, rounding, run_rule, weighty
+from .ladder import Integral
+from .posterior import GridDraws, Marginal, axis_marginal, draw, drawn_marginal
+from .summing import Summer
+
+MARGINAL_NODES = 1e6  # spent on all curves together
+BLIND = "no rule can rule out a narrow mode outside every basin that was reached"
+
+
+@dataclass(frozen=True)
+class GridFit:
+    """The posterior by quadrature.
+
+    `mean` and `sd` are by parameter name, in the user's units; `marginals` by component label; `draws` are
+    name → (chain, draw, …) with an effective size of `draws_ess`. `log_integral` is log ∫ p(D|θ) p(θ) dθ, which is
+    the evidence where the prior is proper. `edge_mass` is the share on the outermost nodes, `num_nodes` the size of
+    the final grid. Where the fit was declined `skipped` says why, and the numbers are NaN.
+    """
+
+    evidence: Evidence
+    log_integral: float
+    error: float
+    mean: dict[str, np.ndarray]
+    sd: dict[str, np.ndarray]
+    marginals: dict[str, Marginal]
+    draws: dict[str, np.ndarray]
+    draws_ess: float
+    rule: str
+    num_nodes: int
+    edge_mass: float
+    converged: bool
+    skipped: str
+    message: str
+    num_evaluations: int
+    seconds: float
+
+    def quantile(self, probability: float) -> dict[str, float]:
+        """Return, for each component, the value below which this much of the posterior lies."""
+        return {label: float(m.quantile(probability)) for label, m in self.marginals.items()}
+
+    def to_datatree(self) -> Any:
+        """Return an xarray DataTree: `posterior` (draws through the grid), `grid` (curves, moments), `evidence`."""
+        from ..datatree import grid_datatree
+
+        return grid_datatree(self)
+
+
+def fit_grid(
+    model: Model,
+    *,
+    rule: str = "auto",
+    tolerance: float = 1e-6,
+    max_evaluations: float = 2e7,
+    budget: float = 120.0,
+    seed: Any = 0,
+    laplace: LaplaceFit | None = None,
+    progress: bool = False,
+) -> GridFit:
+    """Compute log p(D) = log ∫ p(D|θ) p(θ) dθ and the posterior, by summing over a grid.
+
+    Parameters
+    ----------
+    rule
+        `"gauss-hermite"`: whitened at the mode, a ladder of rules, for one smooth hump. `"trapezoid"`: nested,
+        for any smooth density. `"auto"` chooses and checks itself.
+    tolerance
+        The error of log p(D) at which to stop.
+    max_evaluations, budget
+        Densities, and seconds, beyond which it does not start (the sentence says what it would have cost).
+    laplace
+        A Laplace fit already at hand.
+
+    Returns
+    -------
+    GridFit
+        `evidence.error` bounds |estimate − truth| as far as two shifted sums, or two rungs, can tell; it is trusted
+        only if it settled and random points between the nodes do not contradict it.
+
+    Raises
+    ------
+    ModelError
+        Where `model` is not a `Model`.
+
+    Examples
+    --------
+    >>> import numpyro.distributions as dist
+    >>> from bayes_sandbox import Model, fit_grid
+    >>> urn = Model({"p": dist.Beta(1, 1)}, lambda p: dist.Binomial(10, p), observed=2)
+    >>> fit = fit_grid(urn)
+    >>> round(fit.evidence.log_evidence, 8), round(float(fit.mean["p"]), 8)  # −log 11 and 3/12
+    (-2.39789527, 0.25)
+    """
+    require_model(model)
+    if rule not in RULES:
+        raise ValueError(f"rule must be one of {', '.join(RULES)}; got {rule!r}")
+    if not tolerance > 0 or not max_evaluations > 0 or not budget > 0:
+        raise ValueError("tolerance, max_evaluations and budget must be positive")
+    started = time.perf_counter()
+    coords, key = coordinates_of(model), as_key(seed)
+    max_nodes, rate = affordable(coords, max_evaluations, budget)
+    if 5.0**model.dimension > max_nodes:  # not even two rungs of the ladder
+        return _declined(model, declined_sentence(model.dimension, max_nodes, rate), started)
+    laplace = laplace or fit_laplace(model, seed=seed)
+    frame = first_frame(model, coords, laplace, key)
+    if frame is None:
+        return _declined(model, "no point tried had a finite density; there is nothing to sum", started)
+    summer = Summer(coords.kernel, model.dimension, model.num_observations, progress_of(progress))
+    floor = rounding(coords, frame, model)
+    integral = run_rule(rule, summer, frame, laplace.humps, tolerance, max_nodes, floor)
+    if integral is None or not np.isfinite(integral.log_value):
+        return _declined(model, _too_fine(model, laplace, max_nodes, rate), started)
+    return _record(model, coords, summer, integral, laplace, key, started)
+
+
+def _too_fine(model: Model, laplace: LaplaceFit, max_nodes: float, rate: float) -> str:
+    several = len(weighty(laplace.humps))
+    if model.dimension > 3 and several <= 1:
+        return declined_sentence(model.dimension, max_nodes, rate)
+    return (
+        f"{several} modes in {model.dimension} dimensions need a finer grid than the {max_nodes:.1e} nodes that fit the "
+        "budget; raise max_evaluations and budget, or use bridge or importance sampling instead"
+    )
+
+
+def _record(
+    model: Model,
+    coords: Coordinates,
+    summer: Summer,
+    integral: Integral,
+    laplace: LaplaceFit,
+    key: jax.Array,
+    started: float,
+) -> GridFit:
+    drawn = draw(coords, integral, key)
+    draws = coords.constrain_many(drawn.positions)
+    doubts = _doubts(integral, drawn, laplace)
+    total = integral.sums.total
+    origin = np.asarray(coords.constrain_flat(integral.frame.centre))
+    shift = integral.sums.value / total
+    variance = np.maximum(integral.sums.square / total - shift**2, 0)
+    marginals = _marginals(model, coords, summer, integral, draws)
+    num_evaluations = summer.num_evaluations + laplace.num_evaluations
+    seconds = time.perf_counter() - started
+    how = f"{integral.rule}; {BLIND}"
+    return GridFit(
+        evidence=_evidence(model, integral, doubts, num_evaluations, seconds),
+        log_integral=integral.log_value,
+        error=integral.error,
+        mean=coords.unflatten(origin + shift),
+        sd=coords.unflatten(np.sqrt(variance)),
+        marginals=marginals,
+        draws=draws,
+        draws_ess=drawn.ess,
+        rule=integral.rule,
+        num_nodes=integral.num_nodes,
+        edge_mass=integral.edge_mass,
+        converged=integral.settled and not doubts,
+        skipped="",
+        message="; ".join(doubts) if doubts else f"converged: {how}",
+        num_evaluations=num_evaluations,
+        seconds=seconds,
+    )
+
+
+def _doubts(integral: Integral, drawn: GridDraws, laplace: LaplaceFit) -> list[str]:
+    """Return every reason not to believe the sum; an empty list is what makes it converged."""
+    doubts = [integral.unresolved] if integral.unresolved else []
+    gap = abs(drawn.log_evidence - integral.log_value)
+    if not gap < 5 * drawn.standard_error + integral.error + 1e-9:
+        doubts.append(
+            f"{drawn.positions.size:,} random points between the nodes give {drawn.log_evidence:.4f} ± "
+            f"{drawn.standard_error:.1g}, the sum {integral.log_value:.4f}"
+        )
+    if integral.sums.num_nan:
+        doubts.append(f"the density was NaN or infinite at {int(integral.sums.num_nan):,} nodes")
+    if integral.whitened and len(weighty(laplace.humps)) > 1:
+        doubts.append("there are several modes, and a Gauss–Hermite ladder agrees with itself while wrong on several")
+    return doubts
+
+
+def _evidence(
+    model: Model, integral: Integral, doubts: list[str], num_evaluations: int, seconds: float
+) -> Evidence:
+    if model.improper:
+        name, why = next(iter(model.improper.items()))
+        sentence = f"{name!r} has no proper prior ({why}): the evidence is undefined, the posterior is not"
+        return Evidence("grid", np.nan, np.inf, num_evaluations, seconds, False, (sentence,))
+    # Not settled to the tolerance is a wide answer, not a wrong one; anything else is a contradiction.
+    usable = integral.error < 0.1 and doubts in ([], [integral.unresolved])
+    return Evidence(
+        "grid", integral.log_value, integral.error, num_evaluations, seconds, bool(usable), tuple(doubts)
+    )
+
+
+def _marginals(
+    model: Model, coords: Coordinates, summer: Summer, integral: Integral, draws: dict[str, np.ndarray]
+) -> dict[str, Marginal]:
+    own = coords.own_axis
+    share = MARGINAL_NODES / max(int((own >= 0).sum()), 1)
+    columns = np.concatenate([v.reshape(*v.shape[:2], -1) for v in draws.values()], axis=-1)
+    return {
+        label: axis_marginal(coords, summer, integral, i, share) if own[i] >= 0 else drawn_marginal(columns[..., i])
+        for i, label in enumerate(model.parameters)
+    }
+
+
+def _declined(model: Model, why: str, started: float) -> GridFit:
+    nothing = {n: np.full(s, np.nan) for n, s in model.structure.shapes.items()}
+    seconds = time.perf_counter() - started
+    return GridFit(
+        evidence=Evidence("grid", np.nan, np.inf, 0, seconds, False, (why,)),
+        log_integral=np.nan,
+        error=np.inf,
+        mean=nothing,
+        sd=nothing,
+        marginals={},
+        draws={n: np.full((0, 0, *s), np.nan) for n, s in model.structure.shapes.items()},
+        draws_ess=0.0,
+        rule="none",
+        num_nodes=0,
+        edge_mass=np.nan,
+        converged=False,
+        skipped=why,
+        message=why,
+        num_evaluations=0,
+        seconds=seconds,
+    )

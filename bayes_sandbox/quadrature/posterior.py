@@ -1,0 +1,185 @@
+"""The posterior from a grid: a curve for each component, quantiles, and draws with their effective sample size."""
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from scipy.interpolate import CubicSpline, PchipInterpolator
+from scipy.stats import gaussian_kde
+
+from ..coordinates import Coordinates
+from .ladder import Integral
+from .rules import Axis, gauss_hermite, sinh_trapezoid
+from .summing import Frame, Summer
+
+FINE = 2001  # points of a curve
+NUM_CHAINS, NUM_DRAWS = 4, 1000
+
+
+@dataclass(frozen=True)
+class Marginal:
+    """p(θⱼ | D) as a curve: `density` and `cdf` at `x`, the user's units; the curve integrates to one.
+
+    `mass` is the integral of the curve before it was normalised, over the evidence found by the main sum: how far
+    two different sums agree. It is NaN where the component has no axis of its own and the curve is drawn from draws.
+    """
+
+    x: np.ndarray
+    density: np.ndarray
+    cdf: np.ndarray
+    mass: float
+
+    def quantile(self, probability: np.ndarray | float) -> np.ndarray:
+        """Return the value below which this much of the posterior lies."""
+        keep = np.r_[True, np.diff(self.cdf) > 0]
+        return np.asarray(np.interp(probability, self.cdf[keep], self.x[keep]))
+
+
+def axis_marginal(
+    coords: Coordinates, summer: Summer, integral: Integral, component: int, num_nodes: float
+) -> Marginal:
+    """Return the marginal of a component that one position coordinate alone sets: one further sum on its own axis.
+
+    The frame is re-ordered so that the first z alone moves the component; that axis gets a fine trapezoid, the
+    others what `num_nodes` allows.
+    """
+    frame = integral.frame.led_by(int(coords.own_axis[component]))
+    fine, rest = _axes_for(integral, num_nodes)
+    sums = summer.run(frame, (fine, *rest), "marginals")
+    share = sums.axes[0, : len(fine)] / sums.total
+    mass = float(np.exp(sums.log_total - integral.log_value))
+    positions = np.broadcast_to(frame.centre, (len(fine), len(frame.centre))).copy()
+    positions += np.outer(fine.nodes, frame.scale[:, 0])
+    x, slope = _component(coords, component)(positions, frame.scale[:, 0])
+    return _curve(np.asarray(x), np.asarray(slope), fine, share, mass)
+
+
+def _component(coords: Coordinates, component: int):  # type: ignore[no-untyped-def]
+    def value(position: jax.Array, along: jax.Array) -> tuple[jax.Array, jax.Array]:
+        return jax.jvp(lambda u: coords.constrain_flat(u)[component], (position,), (along,))
+
+    return jax.jit(jax.vmap(value, in_axes=(0, None)))
+
+
+def _axes_for(integral: Integral, num_nodes: float) -> tuple[Axis, tuple[Axis, ...]]:
+    """Return a fine axis for the component and axes for the rest, as fine as the budget allows."""
+    dimension, reach = len(integral.span), float(np.abs(integral.span).max())
+    t = float(np.arcsinh(reach))
+    if integral.whitened:
+        fine = sinh_trapezoid(-reach, reach, t / 32)
+        k = max((k for k in (5, 7, 9, 11, 13, 15) if len(fine) * k ** (dimension - 1) <= num_nodes), default=5)
+        return fine, (gauss_hermite(k),) * (dimension - 1)
+    fine = sinh_trapezoid(-reach, reach, max(min(t / 64, integral.step), t / 2048))
+    allowed = (num_nodes / len(fine)) ** (1 / max(dimension - 1, 1))
+    step = max(integral.step, 2 * t / max(allowed, 8))
+    return fine, (sinh_trapezoid(-reach, reach, step),) * (dimension - 1)
+
+
+def _curve(x: np.ndarray, slope: np.ndarray, axis: Axis, share: np.ndarray, mass: float) -> Marginal:
+    """Interpolate log density smoothly between nodes and read it off on a grid that a trapezoid integrates well."""
+    t = np.arcsinh(axis.nodes)
+    step = t[1] - t[0]
+    keep = share > max(share.max() * 1e-14, 1e-300)
+    t, x, slope, share = t[keep], x[keep], np.abs(slope[keep]), share[keep]
+    if x[-1] < x[0]:
+        t, x, slope, share = -t[::-1], x[::-1], slope[::-1], share[::-1]
+    log_g = CubicSpline(t, np.log(share / step))  # density of t
+    dense = np.linspace(t[0], t[-1], 8 * FINE)
+    cumulative = CubicSpline(dense, np.exp(log_g(dense))).antiderivative()(dense)
+    cumulative /= cumulative[-1]
+    low, high = np.interp([1e-9, 1 - 1e-9], cumulative, dense)
+    x_of_t, t_of_x = PchipInterpolator(t, x), _inverse(t, x)
+    inner = np.interp([0.25, 0.75], cumulative, dense)
+    long = (x_of_t(high) - x_of_t(low)) > 60 * (x_of_t(inner[1]) - x_of_t(inner[0]))
+    ts = np.linspace(low, high, 4 * FINE) if long else None
+    xs = x_of_t(ts) if ts is not None else np.linspace(x_of_t(low), x_of_t(high), FINE)
+    ts = t_of_x(xs) if ts is None else ts
+    log_slope = CubicSpline(t, np.log(np.maximum(slope, 1e-300) * np.cosh(t)))
+    density = np.exp(log_g(ts) - log_slope(ts))
+    cdf = np.interp(ts, dense, cumulative)
+    return Marginal(xs, density / np.trapezoid(density, xs), cdf, mass)
+
+
+def _inverse(t: np.ndarray, x: np.ndarray) -> CubicSpline:
+    rising = np.r_[True, np.diff(x) > 0]
+    return PchipInterpolator(x[rising], t[rising])
+
+
+def drawn_marginal(draws: np.ndarray) -> Marginal:
+    """Return the marginal of a component without an axis of its own, by a kernel density of the grid's draws."""
+    flat = draws.reshape(-1)
+    x = np.linspace(flat.min(), flat.max(), 501)
+    if x[0] == x[-1]:
+        return Marginal(x, np.full(501, np.nan), np.full(501, np.nan), np.nan)
+    density = gaussian_kde(flat)(x)
+    cdf = np.cumsum(density)
+    return Marginal(x, density / np.trapezoid(density, x), cdf / cdf[-1], np.nan)
+
+
+@dataclass(frozen=True)
+class GridDraws:
+    """Positions drawn from the posterior through the grid, their ESS, and the held-out evidence they give."""
+
+    positions: np.ndarray  # (chain, draw, dimension)
+    ess: float
+    log_evidence: float
+    standard_error: float
+
+
+def draw(coords: Coordinates, integral: Integral, key: jax.Array, max_nodes: int = 2**18) -> GridDraws:
+    """Draw from the multilinear interpolant of the density over a grid that fits in memory, and weigh by the truth.
+
+    The weights' mean is an estimate of the evidence at random points, none of them a node: a sum that missed
+    something between its nodes is contradicted by it.
+    """
+    rng = np.random.default_rng(np.asarray(jax.random.key_data(key)).tolist())
+    lower, step, counts = _cells(integral, max_nodes)
+    mesh = np.meshgrid(*(lower[j] + step[j] * np.arange(n) for j, n in enumerate(counts)), indexing="ij")
+    log_g = _log_density_of_t(coords, integral.frame, np.stack(mesh, axis=-1))
+    peak = log_g.max()
+    heights = np.exp(log_g - peak)
+    num = 4 * NUM_CHAINS * NUM_DRAWS
+    cell = rng.choice(heights.size, size=num, p=heights.reshape(-1) / heights.sum())
+    index = np.stack(np.unravel_index(cell, counts), axis=-1)
+    offset = rng.random((num, len(counts))) - rng.random((num, len(counts)))  # triangular on (−1, 1)
+    t = lower + step * (index + offset)
+    proposal = _interpolate(heights, index + offset)
+    log_weight = _log_density_of_t(coords, integral.frame, t) - peak - np.log(proposal)
+    weight = np.exp(log_weight - log_weight.max())
+    mean = weight.mean()
+    log_volume = np.log(heights.sum()) + np.log(step).sum()
+    kept = rng.choice(num, size=NUM_CHAINS * NUM_DRAWS, p=weight / weight.sum())
+    positions = integral.frame.position(np.sinh(t[kept])).reshape(NUM_CHAINS, NUM_DRAWS, -1)
+    return GridDraws(
+        positions=positions,
+        ess=float(weight.sum() ** 2 / (weight**2).sum() / num * NUM_CHAINS * NUM_DRAWS),
+        log_evidence=float(peak + log_volume + log_weight.max() + np.log(mean)),
+        standard_error=float(weight.std() / mean / np.sqrt(num)),
+    )
+
+
+def _cells(integral: Integral, max_nodes: int) -> tuple[np.ndarray, np.ndarray, tuple[int, ...]]:
+    """Return lower ends, steps and counts of a uniform grid in t over where the mass is."""
+    dimension = len(integral.span)
+    per_axis = int(min(max_nodes ** (1 / dimension), 4096))
+    lower, upper = np.arcsinh(integral.span).T
+    return lower, (upper - lower) / (per_axis - 1), (per_axis,) * dimension
+
+
+def _log_density_of_t(coords: Coordinates, frame: Frame, t: np.ndarray) -> np.ndarray:
+    values = coords.log_density_many(frame.position(np.sinh(t)))
+    return values + np.log(np.cosh(t)).sum(axis=-1) + frame.log_det
+
+
+def _interpolate(heights: np.ndarray, where: np.ndarray) -> np.ndarray:
+    """Return the multilinear interpolant at fractional indices (n, d); zero outside the grid."""
+    base = np.floor(where).astype(int)
+    fraction, total = where - base, np.zeros(len(where))
+    shape = np.array(heights.shape)
+    for corner in np.ndindex(*(2,) * heights.ndim):
+        index = base + np.array(corner)
+        inside = ((index >= 0) & (index < shape)).all(axis=1)
+        weight = np.prod(np.where(np.array(corner), fraction, 1 - fraction), axis=1)
+        total[inside] += weight[inside] * heights[tuple(index[inside].T)]
+    return np.maximum(total, 1e-300)
