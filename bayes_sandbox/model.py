@@ -134,8 +134,12 @@ class Model:
 
     def log_prior(self, params: Params) -> jax.Array:
         """Return log p(θ), a scalar; −∞ outside the prior's support. Raises `ModelError` for a missing name."""
+        return sum(self.log_prior_by_site(params).values(), start=jnp.zeros(()))
+
+    def log_prior_by_site(self, params: Params) -> dict[str, jax.Array]:
+        """Return the terms of log p(θ): latent site → scalar, each given the ones before it."""
         log_probs, trace = self._log_probs(params)
-        return sum((jnp.sum(_inside(trace[n], log_probs[n])) for n in self.structure.shapes), start=jnp.zeros(()))
+        return {n: jnp.sum(_inside(trace[n], log_probs[n])) for n in self.structure.shapes}
 
     def log_likelihood(self, params: Params) -> dict[str, jax.Array]:
         """Return log p(D|θ) pointwise: observed site → array; a `numpyro.factor` term under its own name."""

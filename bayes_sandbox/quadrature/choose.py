@@ -95,6 +95,11 @@ def affordable(coords: Coordinates, max_evaluations: float, budget: float) -> tu
     return min(max_evaluations, budget * rate), rate
 
 
+def fits(dimension: int, max_nodes: float) -> bool:
+    """Whether any rule could settle within the nodes allowed: one rung of the ladder that settles on smooth humps."""
+    return float(USUAL_NODES) ** dimension <= max_nodes
+
+
 def declined_sentence(dimension: int, max_nodes: float, rate: float) -> str:
     """Return the sentence that is the curse of dimensionality."""
     needed = float(USUAL_NODES) ** dimension

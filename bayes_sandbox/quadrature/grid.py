@@ -12,7 +12,7 @@ from ..model import Model, as_key, require_model
 from ..optimization import LaplaceFit, fit_laplace
 from ..progress import progress_of
 from ..records import Evidence
-from .choose import RULES, affordable, declined_sentence, first_frame, rounding, run_rule, weighty
+from .choose import RULES, affordable, declined_sentence, first_frame, fits, rounding, run_rule, weighty
 from .ladder import Integral
 from .posterior import GridDraws, Marginal, axis_marginal, draw, drawn_marginal
 from .summing import Summer
@@ -112,7 +112,7 @@ def fit_grid(
     started = time.perf_counter()
     coords, key = coordinates_of(model), as_key(seed)
     max_nodes, rate = affordable(coords, max_evaluations, budget)
-    if 5.0**model.dimension > max_nodes:  # not even two rungs of the ladder
+    if not fits(model.dimension, max_nodes):
         return _declined(model, declined_sentence(model.dimension, max_nodes, rate), started)
     laplace = laplace or fit_laplace(model, seed=seed)
     frame = first_frame(model, coords, laplace, key)

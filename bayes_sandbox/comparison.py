@@ -1,0 +1,254 @@
+"""Do the ways agree? One model, its fits, its evidences, and every contradiction between them."""
+
+import math
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .document import document, flattened
+from .errors import SamplingError
+from .evidence import DEFAULT, Evidence, check_methods, estimate_with
+from .evidence.workbench import Workbench
+from .model import Model, require_model
+from .optimization import LaplaceFit, MAPFit, fit_map
+from .quadrature import GridFit
+from .sampling import NUTSFit
+
+APART = 4.0  # standard errors at which two answers contradict each other
+SD_APART = 0.05
+METHODS = ("map", "grid", "nuts")
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Whether the ways agree: True, False, or None where there was nothing to hold against another."""
+
+    evidence: bool | None
+    posterior: bool | None
+    details: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All fits of one model side by side.
+
+    `evidence` lists every estimate, demoted where another trusted one contradicts it; `best` is the trusted one with
+    the smallest error, or None. Fits that were not asked for or could not be made are None, with the reason in
+    `skipped`. `warnings` come in order of importance.
+    """
+
+    model: Model
+    map: MAPFit | None
+    map_unconstrained: MAPFit | None
+    laplace: LaplaceFit | None
+    grid: GridFit | None
+    nuts: NUTSFit | None
+    evidence: tuple[Evidence, ...]
+    agreement: Agreement
+    skipped: dict[str, str]
+    warnings: tuple[str, ...]
+    settings: dict[str, Any]
+    seconds: float
+
+    @property
+    def best(self) -> Evidence | None:
+        """The trusted estimate with the smallest error; None where none is trusted."""
+        trusted = [e for e in self.evidence if e.trusted]
+        return min(trusted, key=lambda e: e.error, default=None)
+
+    def summary(self) -> str:
+        """Return what was found as a table of text, 80 columns wide."""
+        from .report.tables import text_summary
+
+        return text_summary(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON document of the contract: plain numbers, what is not finite is None."""
+        return document(self)
+
+    def to_datatree(self) -> Any:
+        """Return one xarray DataTree with all of ArviZ's groups, and `map`, `grid`, `evidence`."""
+        from .datatree import comparison_datatree
+
+        return comparison_datatree(self)
+
+    def plot(self) -> dict[str, Any]:
+        """Return every figure of the report, by name, as matplotlib figures."""
+        from .report.figures import figures
+
+        return figures(self.to_datatree(), self.to_dict())
+
+    def report(self, folder: str | Path) -> Path:
+        """Write run.json, posterior.nc, summary.csv, plots/*.svg and report.html; return the report's path."""
+        from .report import write_run
+
+        return write_run(self, Path(folder))
+
+
+def compare(
+    model: Model,
+    *,
+    methods: Iterable[str] = METHODS,
+    evidence: Iterable[str] = DEFAULT,
+    draws: Any = None,
+    num_warmup: int = 1000,
+    num_samples: int = 1000,
+    num_chains: int = 4,
+    budget: float = 120.0,
+    seed: Any = 0,
+    progress: bool = False,
+) -> Comparison:
+    """Fit a model by MAP, grid and NUTS, estimate its evidence by every way asked, and hold the answers together.
+
+    Parameters
+    ----------
+    methods
+        Which posteriors: among `map`, `grid`, `nuts`.
+    evidence
+        Which estimators of log p(D); an empty sequence for none.
+    draws
+        A finished NUTS run to use instead of a new one.
+
+    Examples
+    --------
+    >>> import numpyro.distributions as dist
+    >>> from bayes_sandbox import Model, compare
+    >>> urn = Model({"p": dist.Beta(1, 1)}, lambda p: dist.Binomial(10, p), observed=2)
+    >>> result = compare(urn, methods=["map", "grid"], evidence=["laplace", "grid"])
+    >>> result.best.method, round(result.best.log_evidence, 6)
+    ('grid', -2.397895)
+    """
+    require_model(model)
+    wanted, names = _check_fits(methods), check_methods(evidence)
+    started = time.perf_counter()
+    options = {"num_warmup": num_warmup, "num_samples": num_samples, "num_chains": num_chains}
+    bench = Workbench(model, seed=seed, draws=draws, budget=budget, progress=progress, nuts_options=options)
+    skipped: dict[str, str] = {}
+    modes = [fit_map(model, coordinates=c, seed=seed) for c in ("params", "unconstrained")] if "map" in wanted else []
+    nuts = _try_nuts(bench, skipped) if "nuts" in wanted or draws is not None else None
+    grid = bench.grid if "grid" in wanted else None
+    if grid is not None and grid.skipped:
+        skipped["grid"] = grid.skipped
+    estimates = [] if model.improper else [estimate_with(bench, name) for name in names]
+    judged, conflicts = _cross_check(estimates)
+    posterior, posterior_details = _posterior_agreement(grid, nuts)
+    agreement = Agreement(_evidence_agreement(estimates), posterior, (*conflicts, *posterior_details))
+    result = Comparison(
+        model=model,
+        map=modes[0] if modes else None,
+        map_unconstrained=modes[1] if modes else None,
+        laplace=bench.laplace,
+        grid=grid,
+        nuts=nuts,
+        evidence=tuple(judged),
+        agreement=agreement,
+        skipped=skipped,
+        warnings=(),
+        settings={"seed": _plain_seed(seed), "budget": budget, **options},
+        seconds=time.perf_counter() - started,
+    )
+    return replace(result, warnings=tuple(_warnings(result)))
+
+
+def _check_fits(methods: Iterable[str]) -> list[str]:
+    wanted = [methods] if isinstance(methods, str) else list(methods)
+    for name in wanted:
+        if name not in METHODS:
+            raise ValueError(f"there is no fit {name!r}; there is: {', '.join(METHODS)}")
+    return wanted
+
+
+def _try_nuts(bench: Workbench, skipped: dict[str, str]) -> NUTSFit | None:
+    try:
+        return bench.nuts
+    except SamplingError as error:
+        skipped["nuts"] = str(error)
+        return None
+
+
+def _cross_check(estimates: Sequence[Evidence]) -> tuple[list[Evidence], list[str]]:
+    """Demote both of every trusted pair that is further apart than its errors allow."""
+    judged, said = list(estimates), []
+    trusted = [i for i, e in enumerate(estimates) if e.trusted]
+    for i, j in combinations(trusted, 2):
+        one, other = estimates[i], estimates[j]
+        gap, allowed = abs(one.log_evidence - other.log_evidence), APART * math.hypot(one.error, other.error)
+        if gap > allowed:
+            sentence = (
+                f"{one.method} and {other.method} disagree: {one.log_evidence:.4f} ± {one.error:.2g} against "
+                f"{other.log_evidence:.4f} ± {other.error:.2g}"
+            )
+            said.append(sentence)
+            judged[i], judged[j] = judged[i].demoted(sentence), judged[j].demoted(sentence)
+    return judged, said
+
+
+def _evidence_agreement(estimates: Sequence[Evidence]) -> bool | None:
+    if sum(e.trusted for e in estimates) < 2:
+        return None
+    return not _cross_check(estimates)[1]
+
+
+def _posterior_agreement(grid: GridFit | None, nuts: NUTSFit | None) -> tuple[bool | None, list[str]]:
+    """Hold NUTS means within 4 MCSE and sds within 5 % of the grid's; None where either is missing."""
+    if grid is None or nuts is None or grid.skipped or not grid.converged:
+        return None, []
+    details, unclear = [], []
+    mean, sd = flattened(grid.mean), flattened(grid.sd)
+    for label, drawn in flattened(nuts.mean).items():
+        mcse = nuts.diagnostics.mcse_mean[label]
+        if not math.isfinite(mcse):  # a constant, such as a Cholesky factor's zero
+            continue
+        if abs(mean[label] - drawn) > APART * mcse:
+            details.append(f"mean of {label}: NUTS {drawn:.4g} ± {mcse:.2g}, grid {mean[label]:.4g}: beyond 4 MCSE")
+    for label, drawn in flattened(nuts.sd).items():
+        if abs(sd[label] - drawn) > SD_APART * sd[label]:
+            noise = APART * nuts.diagnostics.mcse_sd[label]
+            sentence = f"sd of {label}: NUTS {drawn:.4g}, grid {sd[label]:.4g}: more than 5 % apart"
+            if abs(sd[label] - drawn) > noise:
+                details.append(sentence)
+            else:
+                unclear.append(f"{sentence}, which so few draws cannot settle")
+    return (False if details else None if unclear else True), details + unclear
+
+
+def _warnings(result: Comparison) -> list[str]:
+    """Every alert, the gravest first, each a sentence."""
+    said = []
+    for name, why in result.model.improper.items():
+        said.append(f"p(D) is undefined: {name!r} has no proper prior ({why}); MAP, NUTS and the grid's posterior stand")
+    said += result.agreement.details
+    if result.evidence and result.best is None:
+        said.append("no evidence estimate is trusted; each says why below")
+    if result.map is not None and not result.map.converged:
+        said.append(f"MAP {result.map.message}")
+    if result.nuts is not None:
+        said += [f"NUTS: {c}" for c in result.nuts.diagnostics.complaints]
+        said += _missed(result)
+    said += [f"{name} skipped: {why}" for name, why in result.skipped.items()]
+    if result.grid is not None and not result.grid.skipped and not result.grid.converged:
+        said.append(f"grid not converged: {result.grid.message}")
+    said += [f"{e.method} not trusted: {e.warnings[0]}" for e in result.evidence if not e.trusted and e.method != "grid"]
+    return list(dict.fromkeys(said))
+
+
+def _missed(result: Comparison) -> list[str]:
+    if result.laplace is None or result.nuts is None:
+        return []
+    best = max((h.log_mass for h in result.laplace.humps), default=-np.inf)
+    bench = Workbench(result.model)
+    bench.__dict__["laplace"] = result.laplace
+    return [f"NUTS: {s}" for s in bench.unvisited_modes(result.nuts.positions, best)]
+
+
+def _plain_seed(seed: Any) -> int | list[int]:
+    if isinstance(seed, int | np.integer):
+        return int(seed)
+    import jax
+
+    return [int(x) for x in np.asarray(jax.random.key_data(seed)).reshape(-1)]

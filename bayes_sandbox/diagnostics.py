@@ -1,0 +1,105 @@
+"""Can these draws be believed? ArviZ's diagnostics, by component, and what they say together."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from arviz_stats.base import array_stats
+
+LARGEST_R_HAT, SMALLEST_ESS, SMALLEST_BFMI, LARGEST_SATURATED = 1.01, 400.0, 0.3, 0.02
+
+
+@dataclass(frozen=True)
+class Diagnostics:
+    """R-hat, bulk and tail ESS and MCSE by component; counts over all draws; every complaint in a sentence."""
+
+    r_hat: dict[str, float]
+    ess_bulk: dict[str, float]
+    ess_tail: dict[str, float]
+    mcse_mean: dict[str, float]
+    mcse_sd: dict[str, float]
+    num_divergent: int
+    num_saturated: int
+    bfmi: tuple[float, ...]
+    complaints: tuple[str, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing is to be complained of."""
+        return not self.complaints
+
+
+def diagnose(names: list[str], draws: dict[str, np.ndarray], stats: dict[str, np.ndarray]) -> Diagnostics:
+    """Return the diagnostics of draws name → (chain, draw, …), with the statistics that came along."""
+    columns = np.concatenate([v.reshape(*v.shape[:2], -1) for v in draws.values()], axis=-1)
+    constant = columns.std(axis=(0, 1)) == 0  # the fixed zeros of a Cholesky factor have no diagnostics
+    kinds = {
+        "r_hat": lambda x: array_stats.rhat(x, chain_axis=0, draw_axis=1),
+        "ess_bulk": lambda x: array_stats.ess(x, chain_axis=0, draw_axis=1, method="bulk"),
+        "ess_tail": lambda x: array_stats.ess(x, chain_axis=0, draw_axis=1, method="tail", prob=(0.05, 0.95)),
+        "mcse_mean": lambda x: array_stats.mcse(x, chain_axis=0, draw_axis=1, method="mean"),
+        "mcse_sd": lambda x: array_stats.mcse(x, chain_axis=0, draw_axis=1, method="sd"),
+    }
+    found: dict[str, dict[str, float]] = {}
+    for kind, measure in kinds.items():
+        values = np.full(len(names), np.nan)
+        if not constant.all():
+            with np.errstate(all="ignore"):
+                values[~constant] = measure(columns[..., ~constant])
+        found[kind] = {name: float(v) for name, v in zip(names, values)}
+    divergent = int(stats["diverging"].sum()) if "diverging" in stats else 0
+    saturated = int(stats["reached_max_treedepth"].sum()) if "reached_max_treedepth" in stats else 0
+    bfmi = tuple(float(b) for b in array_stats.bfmi(stats["energy"])) if "energy" in stats else ()
+    share = saturated / max(columns.shape[0] * columns.shape[1], 1)
+    return Diagnostics(
+        **found,
+        num_divergent=divergent,
+        num_saturated=saturated,
+        bfmi=bfmi,
+        complaints=tuple(_complaints(found, divergent, share, bfmi)),
+    )
+
+
+def _complaints(found: dict[str, dict[str, float]], divergent: int, saturated: float, bfmi: tuple[float, ...]) -> list[str]:
+    said = []
+    r_hat, ess = _worst(found["r_hat"], max), _worst(found["ess_bulk"], min)
+    tail = _worst(found["ess_tail"], min)
+    if not r_hat[1] < LARGEST_R_HAT:
+        said.append(f"R-hat of {r_hat[0]} is {r_hat[1]:.3f} (should be below {LARGEST_R_HAT}): chains disagree")
+    if not ess[1] > SMALLEST_ESS:
+        said.append(f"bulk ESS of {ess[0]} is {ess[1]:.0f} (should be above {SMALLEST_ESS:.0f})")
+    if not tail[1] > SMALLEST_ESS / 2:
+        said.append(f"tail ESS of {tail[0]} is {tail[1]:.0f} (should be above {SMALLEST_ESS / 2:.0f})")
+    if divergent:
+        said.append(f"{divergent} divergent transitions: part of the posterior is too steep for the sampler")
+    if saturated > LARGEST_SATURATED:
+        said.append(f"{saturated:.0%} of draws reached the maximum tree depth")
+    if bfmi and min(bfmi) < SMALLEST_BFMI:
+        said.append(f"E-BFMI is {min(bfmi):.2f} (should be above {SMALLEST_BFMI}): energy levels mix slowly")
+    return said
+
+
+def _worst(values: dict[str, float], pick) -> tuple[str, float]:  # type: ignore[no-untyped-def]
+    known = {k: v for k, v in values.items() if np.isfinite(v)}
+    if not known:
+        return "every parameter", np.nan
+    name = pick(known, key=known.get)
+    return name, known[name]
+
+
+def pareto_k(log_weights: np.ndarray) -> float:
+    """Return the Pareto shape k-hat of importance weights (Vehtari et al. 2024): above 0.7 they are useless.
+
+    >>> z = np.random.default_rng(0).normal(size=4000)
+    >>> pareto_k(-np.abs(z)) < 0.5 < pareto_k(z**2 / 3)  # bounded weights; weights without a variance
+    True
+    """
+    finite = np.asarray(log_weights, float)
+    finite = finite[np.isfinite(finite)]
+    if len(finite) < 100:
+        return np.inf
+    finite = np.maximum(finite, finite.max() - 700.0)  # only the upper tail is looked at
+    if np.ptp(finite) < 1e-12:
+        return -np.inf  # equal weights
+    with np.errstate(all="ignore"):
+        _, k_hat = array_stats.psislw(-finite)  # made for LOO: it wants the log weights negated
+    return float(k_hat) if np.isfinite(k_hat) else np.inf

@@ -1,0 +1,87 @@
+"""What estimators share, made when first asked for: modes, Laplace fit, grid, draws."""
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
+
+import jax
+import numpy as np
+
+from ..coordinates import Coordinates, coordinates_of
+from ..draws import adopt_draws
+from ..model import Model, as_key
+from ..optimization import LaplaceFit, fit_laplace
+from ..quadrature import GridFit, fit_grid
+from ..records import Evidence
+from ..sampling import NUTSFit, fit_nuts
+
+
+class Workbench:
+    """One model, one seed, and every fit of it that has been needed so far."""
+
+    def __init__(
+        self,
+        model: Model,
+        *,
+        seed: Any = 0,
+        draws: Any = None,
+        budget: float = 120.0,
+        progress: bool = False,
+        nuts_options: dict[str, int] | None = None,
+    ):
+        self.model, self.seed, self.budget, self.progress = model, seed, budget, progress
+        self._draws, self._nuts_options = draws, dict(nuts_options or {})
+        self.done: dict[str, Evidence] = {}
+
+    @property
+    def coords(self) -> Coordinates:
+        return coordinates_of(self.model)
+
+    def rng(self, stream: int) -> np.random.Generator:
+        """Return a generator of its own for each user of this seed."""
+        key = jax.random.fold_in(as_key(self.seed), stream)
+        return np.random.default_rng(np.asarray(jax.random.key_data(key)).tolist())
+
+    @cached_property
+    def laplace(self) -> LaplaceFit:
+        return fit_laplace(self.model, seed=self.seed)
+
+    @cached_property
+    def grid(self) -> GridFit:
+        return fit_grid(
+            self.model, seed=self.seed, laplace=self.laplace, budget=self.budget, progress=self.progress
+        )
+
+    @cached_property
+    def nuts(self) -> NUTSFit:
+        if self._draws is not None:
+            return adopt_draws(self.model, self._draws)
+        return fit_nuts(
+            self.model, seed=self.seed, laplace=self.laplace, progress=self.progress, **self._nuts_options
+        )
+
+    @property
+    def has_draws(self) -> bool:
+        """Whether draws are at hand without running anything."""
+        return self._draws is not None or "nuts" in self.__dict__
+
+    def estimate(self, name: str, run: Callable[["Workbench"], Evidence]) -> Evidence:
+        """Return another estimator's answer, made once."""
+        if name not in self.done:
+            self.done[name] = run(self)
+        return self.done[name]
+
+    def unvisited_modes(self, positions: np.ndarray, log_evidence: float) -> list[str]:
+        """Return a sentence for each mode whose Laplace mass matters and that no draw came near."""
+        flat = positions.reshape(-1, positions.shape[-1])
+        found = []
+        for hump in self.laplace.humps:
+            if hump.log_mass < log_evidence - 4:
+                continue
+            distance = (np.linalg.solve(hump.scale, (flat - hump.position).T) ** 2).sum(axis=0).min()
+            if distance > 2 * flat.shape[1] + 4:
+                found.append(
+                    f"a mode of Laplace log mass {hump.log_mass:.2f} was found that no draw came near "
+                    f"(nearest {np.sqrt(distance):.1f} standard deviations away)"
+                )
+        return found
