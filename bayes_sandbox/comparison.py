@@ -16,7 +16,7 @@ from .evidence import DEFAULT, Evidence, check_methods, estimate_with
 from .evidence.workbench import Workbench
 from .model import Model, require_model
 from .optimization import LaplaceFit, MAPFit, fit_map
-from .quadrature import GridFit
+from .quadrature import USUAL_NODES, GridFit, affordable, integrate_likelihood
 from .sampling import NUTSFit
 
 APART = 4.0  # standard errors at which two answers contradict each other
@@ -31,6 +31,21 @@ class Agreement:
     evidence: bool | None
     posterior: bool | None
     details: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """Why the integral is hard, for this model: numbers a report shows beside the fits. NaN where unknown.
+
+    `log_occam_factor` is log p(D) − log p(D|θ_MAP): what the prior's width costs. `log_likelihood_integral` is
+    log ∫ p(D|θ) dθ, which is not log p(D). `nodes` are (dimension, nodes, seconds) of a grid of nine nodes an axis.
+    """
+
+    log_likelihood_at_map: float
+    log_occam_factor: float
+    log_likelihood_integral: float
+    log_likelihood_integral_missing: str
+    nodes: tuple[tuple[int, float, float], ...]
 
 
 @dataclass(frozen=True)
@@ -50,6 +65,7 @@ class Comparison:
     nuts: NUTSFit | None
     evidence: tuple[Evidence, ...]
     agreement: Agreement
+    lesson: Lesson
     skipped: dict[str, str]
     warnings: tuple[str, ...]
     settings: dict[str, Any]
@@ -147,6 +163,7 @@ def compare(
         nuts=nuts,
         evidence=tuple(judged),
         agreement=agreement,
+        lesson=_lesson(bench, modes[0] if modes else None, judged),
         skipped=skipped,
         warnings=(),
         settings={"seed": _plain_seed(seed), "budget": budget, **options},
@@ -235,6 +252,21 @@ def _warnings(result: Comparison) -> list[str]:
         said.append(f"grid not converged: {result.grid.message}")
     said += [f"{e.method} not trusted: {e.warnings[0]}" for e in result.evidence if not e.trusted and e.method != "grid"]
     return list(dict.fromkeys(said))
+
+
+def _lesson(bench: Workbench, fit: MAPFit | None, estimates: Sequence[Evidence]) -> Lesson:
+    trusted = min((e for e in estimates if e.trusted), key=lambda e: e.error, default=None)
+    at_map = fit.log_likelihood if fit is not None and fit.converged else np.nan
+    total, why = integrate_likelihood(bench.model, seed=bench.seed, laplace=bench.laplace)
+    _, rate = affordable(bench.coords, np.inf, np.inf)
+    sizes = [(d, float(USUAL_NODES) ** d) for d in (1, 2, 5, 10, 20)]
+    return Lesson(
+        log_likelihood_at_map=at_map,
+        log_occam_factor=math.nan if trusted is None else trusted.log_evidence - at_map,
+        log_likelihood_integral=total,
+        log_likelihood_integral_missing=why,
+        nodes=tuple((d, size, size / rate) for d, size in sizes),
+    )
 
 
 def _missed(result: Comparison) -> list[str]:

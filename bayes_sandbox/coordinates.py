@@ -120,6 +120,11 @@ class Coordinates:
         log_prior, log_likelihood = self._model.log_parts(params)
         return log_prior + log_likelihood + log_det, self.flat(params)
 
+    def likelihood_kernel(self, position: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """Return log p(D|θ(u)) + log|J(u)|, the likelihood as a density of the position, and the params, flat."""
+        params, log_det = self.constrain_with_log_det(position)
+        return self._model.log_parts(params)[1] + log_det, self.flat(params)
+
     def flat(self, params: Mapping[str, Any]) -> jax.Array:
         """Return the params of one point as a vector, in the order of `Model.parameters`."""
         return jnp.concatenate([jnp.ravel(params[name]) for name in self._shapes])

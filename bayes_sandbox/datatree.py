@@ -219,6 +219,10 @@ def _grid(fit: GridFit) -> xr.Dataset:
             values = getattr(marginal, name)
             row[: len(values)] = values
         curves[name] = (("component", "point"), rows)
+    if fit.joint.x.size:
+        curves["joint_x"] = (("joint_row",), fit.joint.x)
+        curves["joint_y"] = (("joint_column",), fit.joint.y)
+        curves["joint_density"] = (("joint_row", "joint_column"), fit.joint.density)
     moments = dataset({f"{k}_mean": v for k, v in fit.mean.items()} | {f"{k}_sd": v for k, v in fit.sd.items()}, ())
     return xr.Dataset(curves, coords={"component": list(fit.marginals)}).merge(moments).assign_attrs(attrs)
 

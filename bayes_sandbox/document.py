@@ -28,6 +28,7 @@ def document(result: "Comparison") -> dict[str, Any]:
         {
             "model": {
                 "name": model.name,
+                "description": model.description,
                 "file": result.settings.get("file"),
                 "dimension": model.dimension,
                 "parameters": model.parameters,
@@ -54,6 +55,13 @@ def document(result: "Comparison") -> dict[str, Any]:
                 "evidence": result.agreement.evidence,
                 "posterior": result.agreement.posterior,
                 "details": result.agreement.details,
+            },
+            "lesson": {
+                "log_likelihood_at_map": result.lesson.log_likelihood_at_map,
+                "log_occam_factor": result.lesson.log_occam_factor,
+                "log_likelihood_integral": result.lesson.log_likelihood_integral,
+                "log_likelihood_integral_missing": result.lesson.log_likelihood_integral_missing,
+                "nodes": [dict(zip(("dimension", "nodes", "seconds"), row)) for row in result.lesson.nodes],
             },
             "warnings": result.warnings,
         }

@@ -256,6 +256,23 @@ class Model:
     # --- what it is ---------------------------------------------------------------------------------------
 
     @property
+    def description(self) -> dict[str, list[str]]:
+        """The model in words: a line for each latent site's prior, and one for each observed site or factor."""
+        lines: dict[str, str] = {}
+
+        def read(params: Params) -> jax.Array:  # traced, so that whatever depends on a parameter shows itself
+            _, trace = self._log_probs(params)
+            lines.update({n: describe(n, trace[n]["fn"]) for n in (*self.structure.shapes, *self.structure.data)})
+            return jnp.zeros(())
+
+        jax.make_jaxpr(read)(self.structure.example)
+        factors = [f"{n}: a numpyro.factor term" for n in self.structure.factors]
+        return {
+            "prior": [lines[n] for n in self.structure.shapes],
+            "likelihood": [lines[n] for n in self.structure.data] + factors,
+        }
+
+    @property
     def observed(self) -> dict[str, np.ndarray]:
         """The data: observed site → array."""
         return dict(self.structure.data)
@@ -311,6 +328,26 @@ def labels(name: str, shape: tuple[int, ...]) -> list[str]:
     if not shape:
         return [name]
     return [f"{name}[{', '.join(map(str, index))}]" for index in np.ndindex(*shape)]
+
+
+def describe(name: str, fn: Any) -> str:
+    """Return 'mu ~ Normal(loc=0, scale=10)'; an array shows its shape, and what depends on parameters a dot."""
+    shape = tuple(fn.shape())
+    while isinstance(fn, dist.Independent | dist.ExpandedDistribution | dist.MaskedDistribution):
+        fn = fn.base_dist
+    shown = [f"{name}={_brief(getattr(fn, name))}" for name in fn.arg_constraints if hasattr(fn, name)]
+    size = f", shape {shape}" if shape else ""
+    return f"{name} ~ {type(fn).__name__}({', '.join(shown)}){size}"
+
+
+def _brief(value: Any) -> str:
+    if isinstance(value, jax.core.Tracer):
+        return "·"
+    array = np.asarray(value)
+    if array.dtype.kind not in "biuf":
+        return type(value).__name__
+    same = array.size and (array == array.flat[0]).all()
+    return f"{array.flat[0]:.4g}" if same else f"array{array.shape}"
 
 
 def as_key(seed: Any) -> jax.Array:

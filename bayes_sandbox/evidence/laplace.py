@@ -29,5 +29,5 @@ def estimate(bench: Workbench) -> Evidence:
         why = f"no finer method could tell how far off the Gaussian is ({finer.method}: {finer.warnings[0]})"
         return Evidence("laplace", fit.log_evidence, np.inf, fit.num_evaluations, seconds, False, (why,))
     slack = finer.error if finer.method == "grid" else 4 * finer.error
-    error = max(abs(fit.log_evidence - finer.log_evidence) + slack, 1e-12)
+    error = float(max(abs(fit.log_evidence - finer.log_evidence) + slack, 1e-12))
     return Evidence("laplace", fit.log_evidence, error, fit.num_evaluations, seconds, True, ())

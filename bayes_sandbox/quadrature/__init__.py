@@ -1,6 +1,7 @@
 """Summing: how much lies under the surface?"""
 
-from .grid import GridFit, fit_grid
+from .choose import USUAL_NODES, affordable
+from .grid import GridFit, fit_grid, integrate_likelihood
 from .posterior import Marginal
 
-__all__ = ["GridFit", "Marginal", "fit_grid"]
+__all__ = ["USUAL_NODES", "GridFit", "Marginal", "affordable", "fit_grid", "integrate_likelihood"]

@@ -14,8 +14,9 @@ from ..progress import progress_of
 from ..records import Evidence
 from .choose import RULES, affordable, declined_sentence, first_frame, fits, rounding, run_rule, weighty
 from .ladder import Integral
-from .posterior import GridDraws, Marginal, axis_marginal, draw, drawn_marginal
+from .posterior import GridDraws, Joint, Marginal, axis_marginal, draw, drawn_marginal, joint
 from .summing import Summer
+from .trapezoid import trapezoid
 
 MARGINAL_NODES = 1e6  # spent on all curves together
 BLIND = "no rule can rule out a narrow mode outside every basin that was reached"
@@ -37,6 +38,7 @@ class GridFit:
     mean: dict[str, np.ndarray]
     sd: dict[str, np.ndarray]
     marginals: dict[str, Marginal]
+    joint: Joint
     draws: dict[str, np.ndarray]
     draws_ess: float
     rule: str
@@ -126,6 +128,27 @@ def fit_grid(
     return _record(model, coords, summer, integral, laplace, key, started)
 
 
+def integrate_likelihood(
+    model: Model, *, tolerance: float = 1e-4, max_evaluations: float = 2e6, seed: Any = 0, laplace: LaplaceFit
+) -> tuple[float, str]:
+    """Return log ∫ p(D|θ) dθ, the integral people take for the evidence, or NaN with the reason.
+
+    It has the units of the parameters, may be infinite, and knows no prior.
+    """
+    require_model(model)
+    coords, key = coordinates_of(model), as_key(seed)
+    if not fits(model.dimension, max_evaluations):
+        return np.nan, f"a grid in {model.dimension} dimensions does not fit"
+    frame = first_frame(model, coords, laplace, key)
+    if frame is None:
+        return np.nan, "no point tried had a finite density"
+    summer = Summer(coords.likelihood_kernel, model.dimension, model.num_observations)
+    found = trapezoid(summer, frame, laplace.humps, tolerance, max_evaluations, 0.0)
+    if found is None or not found.error < 0.01 or found.edge_mass > 1e-6:
+        return np.nan, "it does not settle: the likelihood alone falls off too slowly, or not at all"
+    return found.log_value, ""
+
+
 def _too_fine(model: Model, laplace: LaplaceFit, max_nodes: float, rate: float) -> str:
     several = len(weighty(laplace.humps))
     if model.dimension > 3 and several <= 1:
@@ -163,6 +186,7 @@ def _record(
         mean=coords.unflatten(origin + shift),
         sd=coords.unflatten(np.sqrt(variance)),
         marginals=marginals,
+        joint=joint(coords, integral, list(marginals.values())),
         draws=draws,
         draws_ess=drawn.ess,
         rule=integral.rule,
@@ -228,6 +252,7 @@ def _declined(model: Model, why: str, started: float) -> GridFit:
         mean=nothing,
         sd=nothing,
         marginals={},
+        joint=Joint(np.zeros(0), np.zeros(0), np.zeros((0, 0))),
         draws={n: np.full((0, 0, *s), np.nan) for n, s in model.structure.shapes.items()},
         draws_ess=0.0,
         rule="none",

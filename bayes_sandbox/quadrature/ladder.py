@@ -76,7 +76,7 @@ def climb_ladder(summer: Summer, frame: Frame, tolerance: float, max_nodes: floa
         rule=rule,
         whitened=True,
         log_value=values[-1],
-        error=error,
+        error=float(error),
         settled=settled,
         unresolved=unresolved,
         frame=frame,

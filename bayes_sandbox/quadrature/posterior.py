@@ -106,6 +106,27 @@ def _inverse(t: np.ndarray, x: np.ndarray) -> CubicSpline:
     return PchipInterpolator(x[rising], t[rising])
 
 
+@dataclass(frozen=True)
+class Joint:
+    """p(θ₁, θ₂ | D) of a model with two parameters of their own axes: `density` (len(x), len(y)); else all empty."""
+
+    x: np.ndarray
+    y: np.ndarray
+    density: np.ndarray
+
+
+def joint(coords: Coordinates, integral: Integral, marginals: list[Marginal], size: int = 81) -> Joint:
+    """Return the joint density of the user's two parameters over the range that holds all but 1e-4 of each."""
+    if coords.dimension != 2 or len(marginals) != 2 or (coords.own_axis < 0).any():
+        return Joint(np.zeros(0), np.zeros(0), np.zeros((0, 0)))
+    x, y = (np.linspace(*m.quantile(np.array([5e-5, 1 - 5e-5])), size) for m in marginals)
+    points = np.stack(np.meshgrid(x, y, indexing="ij"), axis=-1)
+    params = coords.unflatten(points)
+    positions = coords.unconstrain_many(params, points.shape[:2])
+    parts = coords.log_parts_many(positions)
+    return Joint(x, y, np.exp(parts[..., 0] + parts[..., 1] - integral.log_value))
+
+
 def drawn_marginal(draws: np.ndarray) -> Marginal:
     """Return the marginal of a component without an axis of its own, by a kernel density of the grid's draws."""
     flat = draws.reshape(-1)

@@ -35,7 +35,7 @@ class Sums(NamedTuple):
 
     @property
     def log_total(self) -> float:
-        return float(self.peak + np.log(self.total)) if float(self.total) > 0 else -np.inf
+        return float(self.peak + np.log(self.total)) if float(self.total) > 0 else -math.inf
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ def trapezoid(
         size = math.prod(map(len, axes))
         half = _shifted(summer, frame, span, step, np.full(dimension, 0.5))
         both = merge([base, half])
-        value = both.log_total - np.log(2)
+        value = both.log_total - math.log(2)
         gap = abs(base.log_total - half.log_total) if np.isfinite(value) else np.inf
         # Convergence squares the error; a gap far below the square of the last one is luck.
         error = max(gap, min(previous**2, previous), floor) + beyond
@@ -53,7 +53,7 @@ def trapezoid(
         rule=rule,
         whitened=False,
         log_value=value,
-        error=error,
+        error=float(error),
         settled=settled,
         unresolved=unresolved,
         frame=frame,
