@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .document import document, flattened
-from .errors import SamplingError
+from .errors import EvidenceError, SamplingError, suggestion
 from .evidence import DEFAULT, Evidence, check_methods, estimate_with
 from .evidence.workbench import Workbench
 from .model import Model, require_model
@@ -110,8 +110,9 @@ def compare(
     model: Model,
     *,
     methods: Iterable[str] = METHODS,
-    evidence: Iterable[str] = DEFAULT,
+    evidence: Iterable[str] | None = None,
     draws: Any = None,
+    keep_draws: Callable[[NUTSFit], None] | None = None,
     num_warmup: int = 1000,
     num_samples: int = 1000,
     num_chains: int = 4,
@@ -126,9 +127,12 @@ def compare(
     methods
         Which posteriors: among `map`, `grid`, `nuts`.
     evidence
-        Which estimators of log p(D); an empty sequence for none.
+        Which estimators of log p(D); an empty sequence for none. By default all, as far as the prior is proper; asked
+        for by name where it is not, they raise `ModelError`.
     draws
         A finished NUTS run to use instead of a new one.
+    keep_draws
+        Called with the draws as soon as there are any, so that they can be put in safety.
 
     Examples
     --------
@@ -140,13 +144,17 @@ def compare(
     ('grid', -2.397895)
     """
     require_model(model)
-    wanted, names = _check_fits(methods), check_methods(evidence)
+    wanted, names = _check_fits(methods), check_methods(DEFAULT if evidence is None else evidence)
+    if evidence is not None and names:
+        model.require_proper("have an evidence")
     started = time.perf_counter()
     options = {"num_warmup": num_warmup, "num_samples": num_samples, "num_chains": num_chains}
     bench = Workbench(model, seed=seed, draws=draws, budget=budget, progress=progress, nuts_options=options)
     skipped: dict[str, str] = {}
     modes = [fit_map(model, coordinates=c, seed=seed) for c in ("params", "unconstrained")] if "map" in wanted else []
     nuts = _try_nuts(bench, skipped) if "nuts" in wanted or draws is not None else None
+    if nuts is not None and draws is None and keep_draws is not None:
+        keep_draws(nuts)
     grid = bench.grid if "grid" in wanted else None
     if grid is not None and grid.skipped:
         skipped["grid"] = grid.skipped
@@ -176,7 +184,7 @@ def _check_fits(methods: Iterable[str]) -> list[str]:
     wanted = [methods] if isinstance(methods, str) else list(methods)
     for name in wanted:
         if name not in METHODS:
-            raise ValueError(f"there is no fit {name!r}; there is: {', '.join(METHODS)}")
+            raise EvidenceError(f"there is no fit {name!r}{suggestion(str(name), METHODS)}")
     return wanted
 
 
@@ -238,7 +246,9 @@ def _warnings(result: Comparison) -> list[str]:
     """Every alert, the gravest first, each a sentence."""
     said = []
     for name, why in result.model.improper.items():
-        said.append(f"p(D) is undefined: {name!r} has no proper prior ({why}); MAP, NUTS and the grid's posterior stand")
+        said.append(
+            f"p(D) is undefined: {name!r} has no proper prior ({why}); MAP, NUTS and the grid's posterior stand"
+        )
     said += result.agreement.details
     if result.evidence and result.best is None:
         said.append("no evidence estimate is trusted; each says why below")
@@ -250,7 +260,9 @@ def _warnings(result: Comparison) -> list[str]:
     said += [f"{name} skipped: {why}" for name, why in result.skipped.items()]
     if result.grid is not None and not result.grid.skipped and not result.grid.converged:
         said.append(f"grid not converged: {result.grid.message}")
-    said += [f"{e.method} not trusted: {e.warnings[0]}" for e in result.evidence if not e.trusted and e.method != "grid"]
+    said += [
+        f"{e.method} not trusted: {e.warnings[0]}" for e in result.evidence if not e.trusted and e.method != "grid"
+    ]
     return list(dict.fromkeys(said))
 
 

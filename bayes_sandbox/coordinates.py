@@ -19,7 +19,10 @@ import jax.numpy as jnp
 import numpy as np
 from numpyro.distributions import biject_to
 
-from .model import Model, labels
+from .model import Model
+from .naming import labels
+
+Position = jax.Array | np.ndarray
 
 _KNOWN: "weakref.WeakKeyDictionary[Model, Coordinates]" = weakref.WeakKeyDictionary()
 
@@ -56,16 +59,17 @@ class Coordinates:
         self.dimension = model.dimension
         self.labels = [label for name, shape in self._sizes.items() for label in labels(name, shape)]
 
-    def split(self, position: jax.Array) -> dict[str, jax.Array]:
+    def split(self, position: Position) -> dict[str, jax.Array]:
         """Cut a flat position into one unconstrained array for each site, in the program's order."""
-        parts, start = {}, 0
+        parts: dict[str, jax.Array] = {}
+        start, position = 0, jnp.asarray(position)
         for name, shape in self._sizes.items():
             size = math.prod(shape)
             parts[name] = position[start : start + size].reshape(shape)
             start += size
         return parts
 
-    def constrain_with_log_det(self, position: jax.Array) -> tuple[dict[str, jax.Array], jax.Array]:
+    def constrain_with_log_det(self, position: Position) -> tuple[dict[str, jax.Array], jax.Array]:
         """Return (params, log|det ∂params/∂position|) at one position of shape (dimension,)."""
         parts = self.split(jnp.asarray(position, float))
         params: dict[str, jax.Array] = {}
@@ -82,7 +86,7 @@ class Coordinates:
         self._model.trace_with(place)
         return params, sum(log_dets[1:], start=log_dets[0])
 
-    def constrain(self, position: jax.Array) -> dict[str, jax.Array]:
+    def constrain(self, position: Position) -> dict[str, jax.Array]:
         """Return the params at one position."""
         return self.constrain_with_log_det(position)[0]
 
@@ -100,27 +104,27 @@ class Coordinates:
         self._model.trace_with(take)
         return jnp.concatenate([parts[name] for name in self._sizes])
 
-    def log_parts(self, position: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+    def log_parts(self, position: Position) -> tuple[jax.Array, jax.Array, jax.Array]:
         """Return (log prior, log likelihood, log|J|) at one position."""
         params, log_det = self.constrain_with_log_det(position)
         return (*self._model.log_parts(params), log_det)
 
-    def log_density(self, position: jax.Array) -> jax.Array:
+    def log_density(self, position: Position) -> jax.Array:
         """Return log p(D, θ(u)) + log|J(u)|: the joint density as a density of the position."""
         return sum(self.log_parts(position), start=jnp.zeros(()))
 
-    def log_joint(self, position: jax.Array) -> jax.Array:
+    def log_joint(self, position: Position) -> jax.Array:
         """Return log p(D, θ(u)) without a Jacobian: the height of the user's density above this position."""
         log_prior, log_likelihood, _ = self.log_parts(position)
         return log_prior + log_likelihood
 
-    def kernel(self, position: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def kernel(self, position: Position) -> tuple[jax.Array, jax.Array]:
         """Return the log density at a position and the params there, flat: what a sum over nodes needs."""
         params, log_det = self.constrain_with_log_det(position)
         log_prior, log_likelihood = self._model.log_parts(params)
         return log_prior + log_likelihood + log_det, self.flat(params)
 
-    def likelihood_kernel(self, position: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def likelihood_kernel(self, position: Position) -> tuple[jax.Array, jax.Array]:
         """Return log p(D|θ(u)) + log|J(u)|, the likelihood as a density of the position, and the params, flat."""
         params, log_det = self.constrain_with_log_det(position)
         return self._model.log_parts(params)[1] + log_det, self.flat(params)
@@ -129,7 +133,7 @@ class Coordinates:
         """Return the params of one point as a vector, in the order of `Model.parameters`."""
         return jnp.concatenate([jnp.ravel(params[name]) for name in self._shapes])
 
-    def constrain_flat(self, position: jax.Array) -> jax.Array:
+    def constrain_flat(self, position: Position) -> jax.Array:
         """Return the params at one position as a vector, in the order of `Model.parameters`."""
         return self.flat(self.constrain(position))
 
@@ -167,7 +171,7 @@ class Coordinates:
         """Return (log prior, log likelihood, log|J|) at positions (…, dimension) as an array (…, 3)."""
         return self._batched("_log_parts_array")(positions)
 
-    def _log_parts_array(self, position: jax.Array) -> jax.Array:
+    def _log_parts_array(self, position: Position) -> jax.Array:
         return jnp.stack(self.log_parts(position))
 
     def _unconstrain_flat(self, vector: jax.Array) -> jax.Array:

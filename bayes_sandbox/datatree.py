@@ -11,11 +11,12 @@ import jax
 import numpy as np
 import xarray as xr
 
-from .model import Model, as_key
+from .model import Model
 from .optimization import LaplaceFit, MAPFit
 from .quadrature import GridFit
 from .records import Evidence
 from .sampling import NUTSFit
+from .seeds import as_key
 
 if TYPE_CHECKING:
     from .comparison import Comparison
@@ -55,9 +56,7 @@ def laplace_datatree(fit: LaplaceFit) -> xr.DataTree:
 
 def grid_datatree(fit: GridFit) -> xr.DataTree:
     """Return a grid fit: draws through the grid as `posterior`, curves and moments as `grid`."""
-    return tree(
-        {"posterior": _grid_posterior(fit), "grid": _grid(fit), "evidence": _evidence([fit.evidence])}
-    )
+    return tree({"posterior": _grid_posterior(fit), "grid": _grid(fit), "evidence": _evidence([fit.evidence])})
 
 
 def nuts_datatree(fit: NUTSFit) -> xr.DataTree:
@@ -78,12 +77,13 @@ def evidence_datatree(estimates: Sequence[Evidence]) -> xr.DataTree:
 
 def comparison_datatree(result: "Comparison") -> xr.DataTree:
     """Return everything a comparison knows; the posterior is NUTS's, or the grid's where there is no NUTS."""
-    model, groups = result.model, {}
+    model = result.model
+    groups: dict[str, xr.Dataset | None] = {}
     key = jax.random.fold_in(as_key(0), 7)
     if result.nuts is not None:
         groups.update({k: v.to_dataset() for k, v in nuts_datatree(result.nuts).children.items()})
         draws, positions = result.nuts.draws, result.nuts.positions
-        groups["posterior"] = groups["posterior"].merge(dataset(_each(model.deterministics, draws)))
+        groups["posterior"] = dataset({**draws, **_each(model.deterministics, draws)}, attrs=_provenance(result.nuts))
         groups["unconstrained_posterior"] = dataset(_by_site(model, positions))
         groups.update(_densities(model, draws))
         groups["posterior_predictive"] = _predictive(model, draws, key)
@@ -211,7 +211,7 @@ def _grid(fit: GridFit) -> xr.Dataset:
     }
     if fit.skipped:
         return xr.Dataset(attrs={"skipped": fit.skipped})
-    curves = {}
+    curves: dict[str, tuple[tuple[str, ...], np.ndarray]] = {}
     for name in ("x", "density", "cdf"):
         longest = max(len(m.x) for m in fit.marginals.values())
         rows = np.full((len(fit.marginals), longest), np.nan)

@@ -59,7 +59,9 @@ def diagnose(names: list[str], draws: dict[str, np.ndarray], stats: dict[str, np
     )
 
 
-def _complaints(found: dict[str, dict[str, float]], divergent: int, saturated: float, bfmi: tuple[float, ...]) -> list[str]:
+def _complaints(
+    found: dict[str, dict[str, float]], divergent: int, saturated: float, bfmi: tuple[float, ...]
+) -> list[str]:
     said = []
     r_hat, ess = _worst(found["r_hat"], max), _worst(found["ess_bulk"], min)
     tail = _worst(found["ess_tail"], min)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import jax
 import numpy as np
 
-from .model import labels
+from .naming import labels
 from .optimization import MAPFit
 from .quadrature import GridFit
 from .records import Evidence

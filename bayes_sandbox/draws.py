@@ -11,7 +11,15 @@ from .errors import EvidenceError, suggestion
 from .model import Model
 from .sampling import NUTSFit
 
-STATS = {"diverging": bool, "energy": float, "reached_max_treedepth": bool}
+STATS: dict[str, type] = {
+    "diverging": bool,
+    "energy": float,
+    "acceptance_rate": float,
+    "step_size": float,
+    "n_steps": int,
+    "tree_depth": int,
+    "reached_max_treedepth": bool,
+}
 
 
 def adopt_draws(model: Model, draws: Any) -> NUTSFit:
@@ -71,8 +79,10 @@ def _read(draws: Any) -> tuple[Mapping[str, Any], dict[str, np.ndarray]]:
         if "posterior" not in draws.children:
             raise EvidenceError(f"the DataTree has no 'posterior' group{suggestion('posterior', draws.children)}")
         data = draws["posterior"].dataset.transpose("chain", "draw", ...)
-        stats = draws["sample_stats"].dataset if "sample_stats" in draws.children else {}
-        found = {k: np.asarray(stats[k].values).astype(t) for k, t in STATS.items() if k in stats}
+        found: dict[str, np.ndarray] = {}
+        if "sample_stats" in draws.children:
+            stats = draws["sample_stats"].dataset
+            found = {k: np.asarray(stats[k].values).astype(t) for k, t in STATS.items() if k in stats}
         return {str(k): v.values for k, v in data.data_vars.items()}, found
     if isinstance(draws, Mapping):
         return draws, {}
@@ -82,7 +92,8 @@ def _read(draws: Any) -> tuple[Mapping[str, Any], dict[str, np.ndarray]]:
 
 
 def _checked(model: Model, given: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    arrays, batch = {}, None
+    arrays: dict[str, np.ndarray] = {}
+    batch: tuple[int, ...] | None = None
     for name, shape in model.structure.shapes.items():
         if name not in given:
             raise EvidenceError(f"the draws lack the parameter {name!r}{suggestion(name, map(str, given))}")

@@ -4,7 +4,11 @@ import difflib
 from collections.abc import Iterable
 
 
-class ModelError(ValueError):
+class UserError(ValueError):
+    """Something the user can mend. The sentence is shown as it stands, without a traceback."""
+
+
+class ModelError(UserError):
     """A model that cannot mean what its author wanted. The sentence says what was expected, what came, what to try."""
 
 
@@ -12,7 +16,7 @@ class SamplingError(RuntimeError):
     """NUTS found no place to start: no draw and no wide guess had a finite density."""
 
 
-class EvidenceError(ValueError):
+class EvidenceError(UserError):
     """An estimator was asked for by name that this model, these draws or this installation cannot serve."""
 
 

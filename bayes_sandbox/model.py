@@ -17,7 +17,9 @@ from numpyro.infer.util import compute_log_probs
 
 from .errors import ModelError, suggestion
 from .inspection import Structure, inspect_program
+from .naming import describe, labels
 from .program import OBSERVED, Entry, check_pair, pair_program, replace_prior
+from .seeds import as_key
 
 __all__ = ["Model", "ModelError", "Params", "require_model"]
 
@@ -73,15 +75,13 @@ class Model:
     ):
         inputs = {} if inputs is None else inputs
         check_pair(prior, likelihood, inputs, observed)
-        self._pair = {"prior": dict(prior), "likelihood": likelihood}
+        self._pair: dict[str, Any] | None = {"prior": dict(prior), "likelihood": likelihood}
         known = {k: _as_array(v, f"input {k!r}") for k, v in inputs.items()}
         data = _as_array(observed, "observed")
         self._assemble(pair_program(prior, likelihood), (), {OBSERVED: data, **known}, name)
 
     @classmethod
-    def from_numpyro(
-        cls, program: Callable[..., Any], *args: Any, name: str | None = None, **kwargs: Any
-    ) -> "Model":
+    def from_numpyro(cls, program: Callable[..., Any], *args: Any, name: str | None = None, **kwargs: Any) -> "Model":
         """Take any NumPyro program as it stands, with the arguments it is run with.
 
         Latent sites are the prior; observed sites and `numpyro.factor` terms are the likelihood.
@@ -105,7 +105,7 @@ class Model:
             raise ModelError(f"the program cannot be called with these arguments: {error}") from error
         model = cls.__new__(cls)
         model._pair = None
-        model._assemble(program, args, kwargs, name or getattr(program, "__name__", "model"))
+        model._assemble(program, args, kwargs, str(name or getattr(program, "__name__", "model")))
         return model
 
     def _assemble(
@@ -151,7 +151,7 @@ class Model:
         return self.log_prior(params) + sum(jnp.sum(v) for v in self.log_likelihood(params).values())
 
     def log_parts(self, params: Params) -> tuple[jax.Array, jax.Array]:
-        """Return (log prior, summed log likelihood) at parameters known to lie in the support: the kernel of every fit."""
+        """Return (log prior, summed log likelihood) at parameters known to lie in the support."""
         log_probs, _ = self._log_probs(params)
         prior = sum((jnp.sum(log_probs[n]) for n in self.structure.shapes), start=jnp.zeros(()))
         likelihood = sum((jnp.sum(v) for n, v in log_probs.items() if n not in self.structure.shapes), jnp.zeros(()))
@@ -317,46 +317,6 @@ class Model:
         """Raise `ModelError` where the prior does not integrate to one."""
         for name, why in self.improper.items():
             raise ModelError(f"{self.name!r} cannot {purpose}: {name!r} has no proper prior ({why}); give it one")
-
-
-def labels(name: str, shape: tuple[int, ...]) -> list[str]:
-    """Return the components of a parameter as ArviZ labels them.
-
-    >>> labels("mu", ()), labels("S", (1, 2))
-    (['mu'], ['S[0, 0]', 'S[0, 1]'])
-    """
-    if not shape:
-        return [name]
-    return [f"{name}[{', '.join(map(str, index))}]" for index in np.ndindex(*shape)]
-
-
-def describe(name: str, fn: Any) -> str:
-    """Return 'mu ~ Normal(loc=0, scale=10)'; an array shows its shape, and what depends on parameters a dot."""
-    shape = tuple(fn.shape())
-    while isinstance(fn, dist.Independent | dist.ExpandedDistribution | dist.MaskedDistribution):
-        fn = fn.base_dist
-    shown = [f"{name}={_brief(getattr(fn, name))}" for name in fn.arg_constraints if hasattr(fn, name)]
-    size = f", shape {shape}" if shape else ""
-    return f"{name} ~ {type(fn).__name__}({', '.join(shown)}){size}"
-
-
-def _brief(value: Any) -> str:
-    if isinstance(value, jax.core.Tracer):
-        return "·"
-    array = np.asarray(value)
-    if array.dtype.kind not in "biuf":
-        return type(value).__name__
-    same = array.size and (array == array.flat[0]).all()
-    return f"{array.flat[0]:.4g}" if same else f"array{array.shape}"
-
-
-def as_key(seed: Any) -> jax.Array:
-    """Return a typed JAX key from an integer or a key."""
-    if isinstance(seed, int | np.integer) and not isinstance(seed, bool):
-        return jax.random.key(int(seed))
-    if isinstance(seed, jax.Array) and jnp.issubdtype(seed.dtype, jax.dtypes.prng_key):
-        return seed
-    raise TypeError(f"seed must be an integer or a JAX key (jax.random.key), got {type(seed).__name__}")
 
 
 def require_model(model: Any) -> Model:

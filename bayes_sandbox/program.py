@@ -99,7 +99,9 @@ def _check_arguments(function: Callable[..., Any], known: list[str], role: str, 
         if not bindable or p.default is not p.empty or p.name in known:
             continue
         if p.name in later:
-            raise ModelError(f"{role} asks for {p.name!r}, which is not an earlier parameter; list {p.name!r} before it")
+            raise ModelError(
+                f"{role} asks for {p.name!r}, which is not an earlier parameter; list {p.name!r} before it"
+            )
         raise ModelError(
             f"{role} asks for {p.name!r}, which is neither a parameter nor an input{suggestion(p.name, known)}"
         )

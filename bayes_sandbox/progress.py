@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 Advance = Callable[[int], None]
@@ -11,12 +11,7 @@ Advance = Callable[[int], None]
 class Progress(Protocol):
     """Something that can show how far a task of known length has come."""
 
-    def task(self, label: str, total: int) -> "TaskContext": ...
-
-
-class TaskContext(Protocol):
-    def __enter__(self) -> Advance: ...
-    def __exit__(self, *args: object) -> None: ...
+    def task(self, label: str, total: int) -> AbstractContextManager[Advance]: ...
 
 
 class _Quiet:

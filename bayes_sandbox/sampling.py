@@ -13,9 +13,10 @@ from numpyro.infer import MCMC, NUTS
 from .coordinates import Coordinates, coordinates_of
 from .diagnostics import Diagnostics, diagnose, pareto_k
 from .errors import SamplingError
-from .model import Model, as_key, require_model
+from .model import Model, require_model
 from .optimization import LaplaceFit, fit_laplace
 from .optimization.starts import starting_positions
+from .seeds import as_key
 
 MAX_TREE_DEPTH = 10
 GOOD_K_HAT = 0.7  # below it the Gaussian reweighted is a usable picture (Vehtari et al. 2024)

@@ -34,8 +34,8 @@ def estimate(bench: Workbench) -> Evidence:
     started = time.perf_counter()
     try:
         fit = bench.nuts
-    except SamplingError as error:
-        return Evidence("bridge", np.nan, np.inf, 0, time.perf_counter() - started, False, (str(error),))
+    except SamplingError as failure:
+        return Evidence("bridge", np.nan, np.inf, 0, time.perf_counter() - started, False, (str(failure),))
     halves, plain = [], []
     rng = bench.rng(STREAM)
     for train, held_out in _folds(fit.positions):
@@ -44,7 +44,7 @@ def estimate(bench: Workbench) -> Evidence:
         halves.append(_bridge(bench, proposal, held_out, rng))
         plain.append(_bridge(bench, _heavier(proposal), held_out, rng))
     value = float(np.mean([h.value for h in halves]))
-    error = WIDENED * float(np.hypot(*(h.error for h in halves))) / 2
+    error = WIDENED * float(np.hypot(halves[0].error, halves[1].error)) / 2
     num_evaluations = fit.num_evaluations + 4 * fit.positions.shape[0] * fit.positions.shape[1]
     seconds = time.perf_counter() - started + fit.seconds
     if not np.isfinite(value) or not np.isfinite(error):

@@ -1,4 +1,4 @@
-"""The evidence by importance sampling: fresh draws from a proposal fitted beforehand, and the k-hat of their weights."""
+"""The evidence by importance sampling: fresh draws from a fitted proposal, and the k-hat of their weights."""
 
 import time
 

@@ -9,11 +9,12 @@ import numpy as np
 
 from ..coordinates import Coordinates, coordinates_of
 from ..draws import adopt_draws
-from ..model import Model, as_key
+from ..model import Model
 from ..optimization import LaplaceFit, fit_laplace
 from ..quadrature import GridFit, fit_grid
 from ..records import Evidence
 from ..sampling import NUTSFit, fit_nuts
+from ..seeds import as_key
 
 
 class Workbench:
@@ -48,17 +49,13 @@ class Workbench:
 
     @cached_property
     def grid(self) -> GridFit:
-        return fit_grid(
-            self.model, seed=self.seed, laplace=self.laplace, budget=self.budget, progress=self.progress
-        )
+        return fit_grid(self.model, seed=self.seed, laplace=self.laplace, budget=self.budget, progress=self.progress)
 
     @cached_property
     def nuts(self) -> NUTSFit:
         if self._draws is not None:
             return adopt_draws(self.model, self._draws)
-        return fit_nuts(
-            self.model, seed=self.seed, laplace=self.laplace, progress=self.progress, **self._nuts_options
-        )
+        return fit_nuts(self.model, seed=self.seed, laplace=self.laplace, progress=self.progress, **self._nuts_options)
 
     @property
     def has_draws(self) -> bool:

@@ -7,7 +7,7 @@ import numpy as np
 from scipy.linalg import eigh
 from scipy.optimize import OptimizeResult, minimize
 
-from .surface import Surface
+from .surface import Climbable
 
 MAX_STEPS = 400
 NUDGE = 0.3  # in predicted standard deviations: near enough for a true peak to look quadratic
@@ -38,7 +38,7 @@ class Climb:
     direction: np.ndarray
 
 
-def climb(surface: Surface, start: np.ndarray) -> Climb:
+def climb(surface: Climbable, start: np.ndarray) -> Climb:
     """Climb from one start by a trust-region Newton method (Conn, Gould & Toint 2000), then look around."""
     path = [np.asarray(start, float)]
 
@@ -56,7 +56,10 @@ def climb(surface: Surface, start: np.ndarray) -> Climb:
             hess=surface.hessian if newton else None,
             method="trust-exact" if newton else "L-BFGS-B",
             callback=keep,
-            options={"maxiter": MAX_STEPS, **({"gtol": 1e-9, "max_trust_radius": 1e9} if newton else {"maxfun": 20 * MAX_STEPS})},
+            options={
+                "maxiter": MAX_STEPS,
+                **({"gtol": 1e-9, "max_trust_radius": 1e9} if newton else {"maxfun": 20 * MAX_STEPS}),
+            },
         )
     position = polish(surface, np.asarray(result.x))
     if not np.array_equal(position, path[-1]):
@@ -65,7 +68,7 @@ def climb(surface: Surface, start: np.ndarray) -> Climb:
     return Climb(position, surface.value(position), np.array(path), kind, direction)
 
 
-def polish(surface: Surface, position: np.ndarray) -> np.ndarray:
+def polish(surface: Climbable, position: np.ndarray) -> np.ndarray:
     """Take the last few Newton steps, which a relative gradient tolerance leaves undone."""
     if len(position) > LARGEST_HESSIAN:
         return position
@@ -83,7 +86,7 @@ def polish(surface: Surface, position: np.ndarray) -> np.ndarray:
     return position
 
 
-def look_around(surface: Surface, position: np.ndarray, path: np.ndarray) -> tuple[Kind, np.ndarray]:
+def look_around(surface: Climbable, position: np.ndarray, path: np.ndarray) -> tuple[Kind, np.ndarray]:
     """Return the kind of a stopping point and the direction that makes it so."""
     if surface.value(position) == -np.inf or _keeps_gaining(surface, path):
         return Kind.UNBOUNDED, _drift(path)
@@ -92,7 +95,7 @@ def look_around(surface: Surface, position: np.ndarray, path: np.ndarray) -> tup
     return _shape(surface, position)
 
 
-def _shape(surface: Surface, position: np.ndarray) -> tuple[Kind, np.ndarray]:
+def _shape(surface: Climbable, position: np.ndarray) -> tuple[Kind, np.ndarray]:
     """Measure the surface at ±0.3 predicted standard deviations along each eigenvector of its Hessian.
 
     A peak falls off to both sides, whatever the units; a flat direction does nothing; a mode at infinity still rises.
@@ -129,7 +132,7 @@ def _judge(plus: np.ndarray, minus: np.ndarray, axes: np.ndarray, rounding: floa
     return Kind.PEAK, np.zeros(len(axes))
 
 
-def _keeps_gaining(surface: Surface, path: np.ndarray) -> bool:
+def _keeps_gaining(surface: Climbable, path: np.ndarray) -> bool:
     """Whether the last third of a long climb gained as steadily as the third before: a height without bound."""
     if len(path) < 20:
         return False

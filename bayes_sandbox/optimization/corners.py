@@ -91,7 +91,7 @@ class Split:
         held[self.index[zero]] = True
         if held.all():
             return Climb(position, surface.value(position), path, Kind.CORNER, held.astype(float))
-        rest = climb(Pinned(surface, position, held), position[~held])  # type: ignore[arg-type]
+        rest = climb(Pinned(surface, position, held), position[~held])
         position[~held] = rest.position
         kind = Kind.CORNER if rest.kind is Kind.PEAK and held.any() else rest.kind
         direction = held.astype(float)

@@ -107,6 +107,8 @@ def edge_names(coords: Coordinates, names: list[str], at: Climb) -> list[str]:
 def snapped(coords: Coordinates, at: Climb) -> np.ndarray:
     """Return the flat params with the last rounding error of a pinned edge removed: 1, not 0.9999999999999998."""
     values = np.asarray(coords.constrain_flat(jnp.asarray(at.position)))
-    pinned = np.isin(coords.own_axis, np.flatnonzero(at.direction)) if at.kind is Kind.EDGE else np.zeros(len(values), bool)
+    pinned = (
+        np.isin(coords.own_axis, np.flatnonzero(at.direction)) if at.kind is Kind.EDGE else np.zeros(len(values), bool)
+    )
     rounded = np.array([float(f"{v:.12g}") for v in values])
     return np.where(pinned & (np.abs(values) > 1e-300), rounded, np.where(pinned, 0.0, values))

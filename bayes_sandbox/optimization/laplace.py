@@ -8,7 +8,8 @@ import jax
 import numpy as np
 
 from ..coordinates import Coordinates, coordinates_of
-from ..model import Model, as_key, require_model
+from ..model import Model, require_model
+from ..seeds import as_key
 from .climb import LARGEST_HESSIAN, Climb, Kind
 from .map import trouble_sentence
 from .modes import Search, search

@@ -9,7 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..coordinates import Coordinates, coordinates_of
-from ..model import Model, as_key, require_model
+from ..model import Model, require_model
+from ..seeds import as_key
 from .climb import Climb, Kind
 from .edges import AT_EDGE, edge_coordinates, edge_names, snapped
 from .modes import Search, search

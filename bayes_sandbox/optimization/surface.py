@@ -1,12 +1,23 @@
 """The surface to climb: a log density with its gradient and Hessian, compiled once and used by every start."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import jax
 import numpy as np
 
 Density = Callable[[jax.Array], jax.Array]
+
+
+class Climbable(Protocol):
+    """What a climb asks of a surface."""
+
+    far: Any
+
+    def value(self, position: np.ndarray) -> float: ...
+    def gradient(self, position: np.ndarray) -> np.ndarray: ...
+    def hessian(self, position: np.ndarray) -> np.ndarray: ...
+    def values(self, positions: np.ndarray) -> np.ndarray: ...
 
 
 class Surface:
@@ -21,9 +32,7 @@ class Surface:
 
     def __init__(self, density: Density, far: np.ndarray | float = np.inf):
         self.far = far  # how far out, coordinate by coordinate, a climb has run away
-        self._all = jax.jit(
-            lambda u: (density(u), jax.grad(density)(u), jax.jacfwd(jax.grad(density))(u))
-        )
+        self._all = jax.jit(lambda u: (density(u), jax.grad(density)(u), jax.jacfwd(jax.grad(density))(u)))
         self._heights = jax.jit(jax.vmap(density))
         self._last: tuple[bytes, float, np.ndarray, np.ndarray] | None = None
         self.num_evaluations = 0

@@ -8,10 +8,11 @@ import jax
 import numpy as np
 
 from ..coordinates import Coordinates, coordinates_of
-from ..model import Model, as_key, require_model
+from ..model import Model, require_model
 from ..optimization import LaplaceFit, fit_laplace
 from ..progress import progress_of
 from ..records import Evidence
+from ..seeds import as_key
 from .choose import RULES, affordable, declined_sentence, first_frame, fits, rounding, run_rule, weighty
 from .ladder import Integral
 from .posterior import GridDraws, Joint, Marginal, axis_marginal, draw, drawn_marginal, joint
@@ -154,8 +155,8 @@ def _too_fine(model: Model, laplace: LaplaceFit, max_nodes: float, rate: float) 
     if model.dimension > 3 and several <= 1:
         return declined_sentence(model.dimension, max_nodes, rate)
     return (
-        f"{several} modes in {model.dimension} dimensions need a finer grid than the {max_nodes:.1e} nodes that fit the "
-        "budget; raise max_evaluations and budget, or use bridge or importance sampling instead"
+        f"{several} mode(s) in {model.dimension} dimensions need a finer grid than the {max_nodes:.1e} nodes that fit "
+        "the budget; raise max_evaluations and budget, or use bridge or importance sampling instead"
     )
 
 
@@ -216,18 +217,14 @@ def _doubts(integral: Integral, drawn: GridDraws, laplace: LaplaceFit) -> list[s
     return doubts
 
 
-def _evidence(
-    model: Model, integral: Integral, doubts: list[str], num_evaluations: int, seconds: float
-) -> Evidence:
+def _evidence(model: Model, integral: Integral, doubts: list[str], num_evaluations: int, seconds: float) -> Evidence:
     if model.improper:
         name, why = next(iter(model.improper.items()))
         sentence = f"{name!r} has no proper prior ({why}): the evidence is undefined, the posterior is not"
         return Evidence("grid", np.nan, np.inf, num_evaluations, seconds, False, (sentence,))
     # Not settled to the tolerance is a wide answer, not a wrong one; anything else is a contradiction.
     usable = integral.error < 0.1 and doubts in ([], [integral.unresolved])
-    return Evidence(
-        "grid", integral.log_value, integral.error, num_evaluations, seconds, bool(usable), tuple(doubts)
-    )
+    return Evidence("grid", integral.log_value, integral.error, num_evaluations, seconds, bool(usable), tuple(doubts))
 
 
 def _marginals(

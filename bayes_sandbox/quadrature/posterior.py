@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from scipy.interpolate import CubicSpline, PchipInterpolator
 from scipy.stats import gaussian_kde
@@ -119,7 +118,7 @@ def joint(coords: Coordinates, integral: Integral, marginals: list[Marginal], si
     """Return the joint density of the user's two parameters over the range that holds all but 1e-4 of each."""
     if coords.dimension != 2 or len(marginals) != 2 or (coords.own_axis < 0).any():
         return Joint(np.zeros(0), np.zeros(0), np.zeros((0, 0)))
-    x, y = (np.linspace(*m.quantile(np.array([5e-5, 1 - 5e-5])), size) for m in marginals)
+    x, y = (np.linspace(float(m.quantile(5e-5)), float(m.quantile(1 - 5e-5)), size) for m in marginals)
     points = np.stack(np.meshgrid(x, y, indexing="ij"), axis=-1)
     params = coords.unflatten(points)
     positions = coords.unconstrain_many(params, points.shape[:2])

@@ -112,7 +112,14 @@ class Summer:
         values = jnp.zeros(num_values)
         zero = jnp.zeros(())
         return Sums(
-            -jnp.inf + zero, zero, jnp.zeros((d, size)), jnp.zeros(d), jnp.zeros((d, d)), values, values, jnp.zeros((), int)
+            -jnp.inf + zero,
+            zero,
+            jnp.zeros((d, size)),
+            jnp.zeros(d),
+            jnp.zeros((d, d)),
+            values,
+            values,
+            jnp.zeros((), int),
         )
 
 
@@ -175,7 +182,4 @@ def merge(parts: Sequence[Sums]) -> Sums:
         field: sum(f * getattr(p, field) for f, p in zip(factors, parts))
         for field in ("total", "z", "zz", "value", "square")
     }
-    return Sums(
-        peak=peak, axes=factors[0] * parts[0].axes, num_nan=sum(p.num_nan for p in parts), **added
-    )
-
+    return Sums(peak=peak, axes=factors[0] * parts[0].axes, num_nan=sum(p.num_nan for p in parts), **added)

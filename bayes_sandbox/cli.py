@@ -1,0 +1,141 @@
+"""The command: parse, call, print. Nothing heavy is imported before it is needed."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from . import __version__
+
+FAILED, USAGE, INTERRUPTED = 1, 2, 130
+
+_BUDGET = "Longest time a grid may take; beyond it none is started.  [120]"
+_EVIDENCE = "Estimators of log p(D), or none.  [laplace,grid,importance,bridge]"
+_FILE, _FOLDER = click.Path(dir_okay=False, path_type=Path), click.Path(path_type=Path)
+
+_RUN_OPTIONS = (
+    click.option("--methods", metavar="NAMES", default="map,grid,nuts", help="Fits to make.  [map,grid,nuts]"),
+    click.option("--evidence", metavar="NAMES", help=_EVIDENCE),
+    click.option("--out", metavar="DIR", type=_FOLDER, help="Where to keep the run.  [runs/NAME]"),
+    click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else."),
+    click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same answer."),
+    click.option("--num-warmup", type=click.IntRange(1), default=1000, show_default=True, help="Steps to adapt in."),
+    click.option("--num-samples", type=click.IntRange(20), default=1000, show_default=True, help="Draws a chain."),
+    click.option("--num-chains", type=click.IntRange(1), default=4, show_default=True, help="Chains, side by side."),
+    click.option("--budget", metavar="SECONDS", type=click.FloatRange(0, min_open=True), default=120.0, help=_BUDGET),
+    click.option("--set", "settings", metavar="NAME=VALUE", multiple=True, help="An argument of make_model."),
+    click.option("--draws", metavar="FILE", type=_FILE, help="A finished NUTS run (netCDF) instead of a new one."),
+    click.option("--strict", is_flag=True, help="Exit with 3 if diagnostics fail, else 4 if methods disagree."),
+    click.option("--resume", metavar="RUN_DIR", type=_FOLDER, help="Continue a run: finished draws are kept."),
+    click.option("--no-progress", is_flag=True, help="No progress bars on stderr."),
+    click.option("--no-cache", is_flag=True, help="Keep no compiled programs in the user's cache folder."),
+    click.option("--traceback", "show_traceback", is_flag=True, help="Show where an error came from."),
+)
+
+
+def _with_run_options(command: Callable[..., None]) -> Callable[..., None]:
+    for option in reversed(_RUN_OPTIONS):
+        command = option(command)
+    return command
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="bayes-sandbox")
+def cli() -> None:
+    """A model is a prior and a likelihood. Fit it three ways. See whether they agree."""
+
+
+@cli.command()
+@click.argument("script", metavar="MODEL.py", type=click.Path(path_type=Path))
+@_with_run_options
+def run(script: Path, **options: Any) -> None:
+    """Fit a model by MAP, grid and NUTS, estimate its evidence, and write a report.
+
+    MODEL.py defines `model`, or `make_model(**settings)`.
+    """
+    from .running import load_model, run_model
+
+    _guarded(lambda: run_model(lambda: load_model(script, options["settings"]), str(script), options), options)
+
+
+@cli.command("list")
+@click.argument("folder", type=click.Path(path_type=Path), default=Path("models"))
+def list_models(folder: Path) -> None:
+    """Show the model scripts in a folder.  [./models]"""
+    from .scripts import find_scripts
+
+    if not folder.is_dir():
+        _fail(USAGE, f"there is no folder {folder}; name one that holds model scripts")
+    found = find_scripts(folder)
+    if not found:
+        _fail(USAGE, f"{folder} holds no script that defines `model` or `make_model`")
+    width = max(len(path.name) for path, _ in found)
+    for path, title in found:
+        click.echo(f"{path.name:<{width}}  {title}"[:79])
+
+
+@cli.command()
+@click.argument("run_dir", type=click.Path(path_type=Path))
+@click.option("--traceback", "show_traceback", is_flag=True, help="Show where an error came from.")
+def report(run_dir: Path, show_traceback: bool) -> None:
+    """Draw the report of a kept run again, without refitting."""
+    from .running import redraw_run
+
+    _guarded(lambda: redraw_run(run_dir), {"show_traceback": show_traceback})
+
+
+@cli.command()
+def check() -> None:
+    """Say whether the installation works: versions, device, float64, one evidence in closed form."""
+    from .running import check_installation
+
+    sys.exit(check_installation())
+
+
+def main(model: Any) -> None:
+    """Do for a model what `bayes-sandbox run` does; the last line of a model script.
+
+    Command-line options are read from `sys.argv`, so that `python models/bioassay.py --seed 1` works.
+    """
+
+    @click.command(context_settings={"help_option_names": ["-h", "--help"]})
+    @_with_run_options
+    def script(**options: Any) -> None:
+        """Fit this model by MAP, grid and NUTS, estimate its evidence, and write a report."""
+        from .running import run_model
+        from .scripts import remake
+
+        _guarded(lambda: run_model(lambda: remake(model, options["settings"]), sys.argv[0], options), options)
+
+    script()
+
+
+def entry() -> None:
+    """Run the command line."""
+    cli()
+
+
+def _guarded(action: Callable[[], int], options: dict[str, Any]) -> None:
+    """Run an action and exit with its code; an error becomes one sentence on stderr and its exit code."""
+    from .errors import UserError
+
+    try:
+        code = action()
+    except KeyboardInterrupt:
+        _fail(INTERRUPTED, "interrupted; what was finished is kept in the run folder, and --resume continues it")
+    except Exception as error:
+        if options.get("show_traceback"):
+            raise
+        known = isinstance(error, UserError)
+        text = " ".join(str(error).split())
+        _fail(
+            USAGE if known else FAILED, text if known else f"{type(error).__name__}: {text} (--traceback shows where)"
+        )
+    sys.exit(code)
+
+
+def _fail(code: int, sentence: str) -> None:
+    click.echo(f"Error: {sentence}", err=True)
+    sys.exit(code)

@@ -1,0 +1,16 @@
+"""One seed in, one typed key out."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+
+def as_key(seed: Any) -> jax.Array:
+    """Return a typed JAX key from an integer or a key."""
+    if isinstance(seed, int | np.integer) and not isinstance(seed, bool):
+        return jax.random.key(int(seed))
+    if isinstance(seed, jax.Array) and jnp.issubdtype(seed.dtype, jax.dtypes.prng_key):
+        return seed
+    raise TypeError(f"seed must be an integer or a JAX key (jax.random.key), got {type(seed).__name__}")
