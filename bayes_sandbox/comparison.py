@@ -16,12 +16,14 @@ from .evidence import DEFAULT, Evidence, check_methods, estimate_with
 from .evidence.workbench import Workbench
 from .model import Model, require_model
 from .optimization import LaplaceFit, MAPFit, fit_map
+from .progress import progress_of
 from .quadrature import USUAL_NODES, GridFit, affordable, integrate_likelihood
 from .sampling import NUTSFit
 
 APART = 4.0  # standard errors at which two answers contradict each other
 SD_APART = 0.05
 METHODS = ("map", "grid", "nuts")
+_COORDINATES = ("params", "unconstrained")
 
 
 @dataclass(frozen=True)
@@ -127,8 +129,8 @@ def compare(
     methods
         Which posteriors: among `map`, `grid`, `nuts`.
     evidence
-        Which estimators of log p(D); an empty sequence for none. By default all, as far as the prior is proper; asked
-        for by name where it is not, they raise `ModelError`.
+        Which estimators of log p(D); an empty sequence for none. By default all that the fits asked for serve, if the
+        prior is proper; asked for by name where it is not, they raise `ModelError`.
     draws
         A finished NUTS run to use instead of a new one.
     keep_draws
@@ -144,14 +146,16 @@ def compare(
     ('grid', -2.397895)
     """
     require_model(model)
-    wanted, names = _check_fits(methods), check_methods(DEFAULT if evidence is None else evidence)
+    wanted = _check_fits(methods)
+    names = _default_evidence(wanted, draws) if evidence is None else check_methods(evidence)
     if evidence is not None and names:
         model.require_proper("have an evidence")
     started = time.perf_counter()
     options = {"num_warmup": num_warmup, "num_samples": num_samples, "num_chains": num_chains}
     bench = Workbench(model, seed=seed, draws=draws, budget=budget, progress=progress, nuts_options=options)
     skipped: dict[str, str] = {}
-    modes = [fit_map(model, coordinates=c, seed=seed) for c in ("params", "unconstrained")] if "map" in wanted else []
+    with progress_of(progress).stage("climbing to the mode, in the user's coordinates and in unconstrained ones"):
+        modes = [fit_map(model, coordinates=c, seed=seed) for c in _COORDINATES] if "map" in wanted else []
     nuts = _try_nuts(bench, skipped) if "nuts" in wanted or draws is not None else None
     if nuts is not None and draws is None and keep_draws is not None:
         keep_draws(nuts)
@@ -186,6 +190,14 @@ def _check_fits(methods: Iterable[str]) -> list[str]:
         if name not in METHODS:
             raise EvidenceError(f"there is no fit {name!r}{suggestion(str(name), METHODS)}")
     return wanted
+
+
+def _default_evidence(wanted: list[str], draws: Any) -> list[str]:
+    """Return every estimator that needs no fit that was not asked for."""
+    missing = {"grid"} - set(wanted)
+    if "nuts" not in wanted and draws is None:
+        missing.add("bridge")
+    return [name for name in DEFAULT if name not in missing]
 
 
 def _try_nuts(bench: Workbench, skipped: dict[str, str]) -> NUTSFit | None:

@@ -153,6 +153,14 @@ class Coordinates:
         """Return positions (…, dimension) as params name → array (…, *shape)."""
         return self.unflatten(self.flat_many(positions))
 
+    def params_at(self, position: np.ndarray) -> dict[str, np.ndarray]:
+        """Return the params of one position, through the compiled program for many."""
+        return self.unflatten(self.flat_at(position))
+
+    def flat_at(self, position: np.ndarray) -> np.ndarray:
+        """Return the flat params of one position, through the compiled program for many."""
+        return self.flat_many(np.asarray(position, float)[None])[0]
+
     def flat_many(self, positions: Any) -> np.ndarray:
         """Return positions (…, dimension) as vectors of params (…, num_params)."""
         return self._batched("constrain_flat")(positions)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 Arrays = Mapping[str, Any]
 SAMPLES = ("chain", "draw")
 NUM_PRIOR = 1000
+BATCH = 500
 LARGEST_PREDICTIVE = 5_000_000  # numbers in posterior_predictive: beyond, draws are thinned
 
 
@@ -79,19 +80,21 @@ def comparison_datatree(result: "Comparison") -> xr.DataTree:
     """Return everything a comparison knows; the posterior is NUTS's, or the grid's where there is no NUTS."""
     model = result.model
     groups: dict[str, xr.Dataset | None] = {}
-    key = jax.random.fold_in(as_key(0), 7)
+    key, predictor = jax.random.fold_in(as_key(0), 7), _predictor(model)
     if result.nuts is not None:
         groups.update({k: v.to_dataset() for k, v in nuts_datatree(result.nuts).children.items()})
         draws, positions = result.nuts.draws, result.nuts.positions
-        groups["posterior"] = dataset({**draws, **_each(model.deterministics, draws)}, attrs=_provenance(result.nuts))
+        groups["posterior"] = dataset(
+            {**draws, **_each(jax.jit(jax.vmap(model.deterministics)), draws)}, attrs=_provenance(result.nuts)
+        )
         groups["unconstrained_posterior"] = dataset(_by_site(model, positions))
         groups.update(_densities(model, draws))
-        groups["posterior_predictive"] = _predictive(model, draws, key)
+        groups["posterior_predictive"] = _predictive(model, predictor, draws, key)
     elif result.grid is not None and not result.grid.skipped:
         groups["posterior"] = _grid_posterior(result.grid)
         groups.update(_densities(model, result.grid.draws))
-        groups["posterior_predictive"] = _predictive(model, result.grid.draws, key)
-    groups.update(_prior(model, jax.random.fold_in(key, 1)))
+        groups["posterior_predictive"] = _predictive(model, predictor, result.grid.draws, key)
+    groups.update(_prior(model, predictor, jax.random.fold_in(key, 1)))
     groups["observed_data"] = dataset(model.observed, ()) if model.observed else None
     groups["constant_data"] = dataset(model.inputs, ()) if model.inputs else None
     if result.map is not None:
@@ -115,11 +118,15 @@ def _provenance(fit: NUTSFit) -> dict[str, Any]:
 
 
 def _each(function: Any, draws: Arrays) -> dict[str, np.ndarray]:
-    """Apply a function of one point's params to every draw, in batches so that memory stays bounded."""
-    batch = next(iter(draws.values())).shape[:2]
-    flat = {k: np.asarray(v).reshape(-1, *np.shape(v)[2:]) for k, v in draws.items()}
-    found = jax.jit(lambda p: jax.lax.map(function, p, batch_size=256))(flat)
-    return {k: np.asarray(v).reshape(*batch, *v.shape[1:]) for k, v in found.items()}
+    """Apply a vmapped and compiled function of params to every draw, in batches of one size."""
+    chains, num = next(iter(draws.values())).shape[:2]
+    flat = {k: np.asarray(v).reshape(chains * num, *np.shape(v)[2:]) for k, v in draws.items()}
+    found: list[dict[str, np.ndarray]] = []
+    for start in range(0, chains * num, BATCH):
+        index = np.minimum(np.arange(start, start + BATCH), chains * num - 1)
+        found.append({k: np.asarray(v) for k, v in function({k: v[index] for k, v in flat.items()}).items()})
+    joined = {k: np.concatenate([f[k] for f in found])[: chains * num] for k in found[0]}
+    return {k: v.reshape(chains, num, *v.shape[1:]) for k, v in joined.items()}
 
 
 def _by_site(model: Model, positions: np.ndarray) -> dict[str, np.ndarray]:
@@ -138,35 +145,45 @@ def _densities(model: Model, draws: Arrays) -> dict[str, xr.Dataset | None]:
         likelihood = {f"likelihood:{k}": v for k, v in model.log_likelihood(params).items()}
         return {**likelihood, **{f"prior:{k}": v for k, v in model.log_prior_by_site(params).items()}}
 
-    found = _each(both, draws)
+    found = _each(jax.jit(jax.vmap(both)), draws)
     pointwise = {k.split(":", 1)[1]: v for k, v in found.items() if k.startswith("likelihood:")}
     observed = {k: v for k, v in pointwise.items() if k in model.structure.data}
     prior = {k.split(":", 1)[1]: v for k, v in found.items() if k.startswith("prior:")}
     return {"log_likelihood": dataset(observed) if observed else None, "log_prior": dataset(prior)}
 
 
-def _predictive(model: Model, draws: Arrays, key: jax.Array) -> xr.Dataset | None:
+def _predictor(model: Model) -> Any:
+    """Return the compiled predictor of a batch of params with raw keys beside them; None for factors alone."""
     if not model.structure.data:
+        return None
+
+    def one(point: Arrays) -> dict[str, jax.Array]:
+        return model.predict(jax.random.wrap_key_data(point["key"]), {k: v for k, v in point.items() if k != "key"})
+
+    return jax.jit(jax.vmap(one))
+
+
+def _predictive(model: Model, predictor: Any, draws: Arrays, key: jax.Array) -> xr.Dataset | None:
+    if predictor is None:
         return None
     size = sum(v.size for v in model.observed.values())
     chains, num = next(iter(draws.values())).shape[:2]
     thin = max(1, -(-chains * num * size // LARGEST_PREDICTIVE))
     kept = {k: v[:, ::thin] for k, v in draws.items()}
-    keys = np.asarray(jax.random.key_data(jax.random.split(key, (chains, kept[next(iter(kept))].shape[1]))))
-
-    def one(point: Arrays) -> dict[str, jax.Array]:
-        return model.predict(jax.random.wrap_key_data(point["key"]), {k: v for k, v in point.items() if k != "key"})
-
-    found = dataset(_each(one, {**kept, "key": keys}))
+    keys = np.asarray(jax.random.key_data(jax.random.split(key, (chains, len(range(0, num, thin))))))
+    found = dataset(_each(predictor, {**kept, "key": keys}))
     return found.assign_coords(draw=np.arange(0, num, thin))
 
 
-def _prior(model: Model, key: jax.Array) -> dict[str, xr.Dataset | None]:
+def _prior(model: Model, predictor: Any, key: jax.Array) -> dict[str, xr.Dataset | None]:
     """Return draws from the prior and what they predict; nothing where the prior is improper."""
     if model.improper:
         return {}
     draws = {k: np.asarray(v)[None] for k, v in model.sample_prior(key, NUM_PRIOR).items()}
-    return {"prior": dataset(draws), "prior_predictive": _predictive(model, draws, jax.random.fold_in(key, 1))}
+    return {
+        "prior": dataset(draws),
+        "prior_predictive": _predictive(model, predictor, draws, jax.random.fold_in(key, 1)),
+    }
 
 
 def _map(fit: MAPFit, other: MAPFit | None = None) -> xr.Dataset:

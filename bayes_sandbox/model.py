@@ -1,5 +1,6 @@
 """What is the density of these parameters and these data? The one noun of the house."""
 
+import functools
 import hashlib
 import inspect
 import math
@@ -24,6 +25,7 @@ from .seeds import as_key
 __all__ = ["Model", "ModelError", "Params", "require_model"]
 
 Params = Mapping[str, Any]
+PRIOR_BATCH = 512
 
 
 class Model:
@@ -184,12 +186,21 @@ class Model:
         """Return `n` draws from the prior: name → array (n, …). Raises `ModelError` where the prior is improper."""
         self.require_proper("be sampled from its prior")
 
-        def one(k: jax.Array) -> dict[str, jax.Array]:
-            with handlers.block():
-                trace = handlers.trace(handlers.seed(self._program, k)).get_trace(*self._args, **self._kwargs)
+        keys = np.asarray(jax.random.key_data(jax.random.split(as_key(key), -(-n // PRIOR_BATCH) * PRIOR_BATCH)))
+        batches = [self._draw_batch(keys[start : start + PRIOR_BATCH]) for start in range(0, len(keys), PRIOR_BATCH)]
+        return {k: jnp.concatenate([np.asarray(b[k]) for b in batches])[:n] for k in self.structure.shapes}
+
+    @functools.cached_property
+    def _draw_batch(self) -> Callable[[np.ndarray], dict[str, jax.Array]]:
+        """Prior draws for a batch of raw keys: compiled once, samplers being the slowest thing to compile."""
+
+        def one(data: jax.Array) -> dict[str, jax.Array]:
+            seeded = handlers.seed(self._program, jax.random.wrap_key_data(data))
+            with handlers.block(), numpyro.validation_enabled(False):
+                trace = handlers.trace(seeded).get_trace(*self._args, **self._kwargs)
             return {name: trace[name]["value"] for name in self.structure.shapes}
 
-        return jax.jit(jax.vmap(one))(jax.random.split(as_key(key), n))
+        return jax.jit(jax.vmap(one))
 
     def predict(self, key: Any, params: Params) -> dict[str, jax.Array]:
         """Return new data of the observed sites at one point θ. Raises `ModelError` where there are only factors."""

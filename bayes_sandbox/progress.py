@@ -13,11 +13,17 @@ class Progress(Protocol):
 
     def task(self, label: str, total: int) -> AbstractContextManager[Advance]: ...
 
+    def stage(self, label: str) -> AbstractContextManager[None]: ...
+
 
 class _Quiet:
     @contextmanager
     def task(self, label: str, total: int) -> Iterator[Advance]:
         yield lambda count: None
+
+    @contextmanager
+    def stage(self, label: str) -> Iterator[None]:
+        yield
 
 
 quiet: Progress = _Quiet()
@@ -53,6 +59,18 @@ class Bars:
         finally:
             if shown:
                 bars.stop()
+
+    @contextmanager
+    def stage(self, label: str) -> Iterator[None]:
+        """Show that something of unknown length is under way."""
+        from rich.console import Console
+
+        console = Console(stderr=True)
+        if not console.is_terminal:
+            yield
+            return
+        with console.status(label):
+            yield
 
 
 def progress_of(wanted: bool) -> Progress:

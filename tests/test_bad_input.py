@@ -173,12 +173,12 @@ def test_a_bad_option_is_wrong_usage(good: Path, arguments: list[str], words: li
 
 def test_an_unknown_setting_names_the_known_ones(tmp_path: Path) -> None:
     body = f"def make_model(scale=1.0):\n    {pair()}\n    return model"
-    _fails(["run", str(_script(tmp_path, body)), "--set", "scael=2"], ["did you mean 'scale'"])
+    _fails(["run", str(_script(tmp_path, body)), "--set", "scael=2", "--no-cache"], ["did you mean 'scale'"])
 
 
 def test_a_script_that_is_not_there(tmp_path: Path) -> None:
-    _fails(["run", str(tmp_path / "nothing.py")], ["no script"])
-    _fails(["run", str(tmp_path)], ["no script"])
+    _fails(["run", "--no-cache", str(tmp_path / "nothing.py")], ["no script"])
+    _fails(["run", "--no-cache", str(tmp_path)], ["no script"])
 
 
 def test_an_output_folder_that_cannot_be_written(good: Path) -> None:

@@ -11,6 +11,7 @@ from ..coordinates import Coordinates, coordinates_of
 from ..draws import adopt_draws
 from ..model import Model
 from ..optimization import LaplaceFit, fit_laplace
+from ..progress import progress_of
 from ..quadrature import GridFit, fit_grid
 from ..records import Evidence
 from ..sampling import NUTSFit, fit_nuts
@@ -45,7 +46,8 @@ class Workbench:
 
     @cached_property
     def laplace(self) -> LaplaceFit:
-        return fit_laplace(self.model, seed=self.seed)
+        with progress_of(self.progress).stage("a Gaussian at the mode"):
+            return fit_laplace(self.model, seed=self.seed)
 
     @cached_property
     def grid(self) -> GridFit:

@@ -1,6 +1,5 @@
 """A mode on the edge of a support: found by pinning the coordinates that ran there and climbing in the rest."""
 
-import jax.numpy as jnp
 import numpy as np
 
 from ..coordinates import Coordinates
@@ -97,7 +96,7 @@ def edge_names(coords: Coordinates, names: list[str], at: Climb) -> list[str]:
     near, edge = at.position.copy(), at.position
     pinned = at.direction != 0
     near[pinned] = np.sign(edge[pinned]) * 3.0
-    moved = np.abs(np.asarray(coords.constrain_flat(jnp.asarray(near))) - snapped(coords, at)) > 0
+    moved = np.abs(coords.flat_at(near) - snapped(coords, at)) > 0
     own = np.isin(coords.own_axis, np.flatnonzero(pinned))
     values = snapped(coords, at)
     chosen = own if own.any() else moved & (np.abs(values) < 1e-12)
@@ -106,7 +105,7 @@ def edge_names(coords: Coordinates, names: list[str], at: Climb) -> list[str]:
 
 def snapped(coords: Coordinates, at: Climb) -> np.ndarray:
     """Return the flat params with the last rounding error of a pinned edge removed: 1, not 0.9999999999999998."""
-    values = np.asarray(coords.constrain_flat(jnp.asarray(at.position)))
+    values = coords.flat_at(at.position)
     pinned = (
         np.isin(coords.own_axis, np.flatnonzero(at.direction)) if at.kind is Kind.EDGE else np.zeros(len(values), bool)
     )

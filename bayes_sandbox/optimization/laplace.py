@@ -80,7 +80,7 @@ def fit_laplace(model: Model, *, num_starts: int = 16, seed: Any = 0) -> Laplace
         return _declined(coords, found, tuple(humps), why, started)
     highest = max(humps, key=lambda h: h.log_density)
     return LaplaceFit(
-        params={k: np.asarray(v) for k, v in coords.constrain(highest.position).items()},
+        params=coords.params_at(highest.position),
         position=highest.position,
         scale=highest.scale,
         log_evidence=highest.log_mass,
@@ -128,7 +128,7 @@ def _declined(coords: Coordinates, found: Search, humps: tuple[Hump, ...], why: 
     end = found.trouble or found.best
     position = end.position if end is not None else np.zeros(d)
     return LaplaceFit(
-        params={k: np.asarray(v) for k, v in coords.constrain(position).items()},
+        params=coords.params_at(position),
         position=position,
         scale=np.full((d, d), np.nan),
         log_evidence=np.nan,

@@ -104,7 +104,7 @@ def _record(model: Model, coords: Coordinates, coordinates: str, found: Search, 
     if end is None:
         end = Climb(np.zeros(model.dimension), np.inf, np.zeros((1, model.dimension)), Kind.STUCK, np.zeros(0))
     params, flat = _at_mode(model, coords, end)
-    log_prior, log_likelihood, _ = (float(v) for v in coords.log_parts(jnp.asarray(end.position)))
+    log_prior, log_likelihood, _ = (float(v) for v in coords.log_parts_many(end.position[None])[0])
     converged = found.trouble is None and bool(found.modes)
     return MAPFit(
         params=params,
@@ -127,14 +127,14 @@ def _record(model: Model, coords: Coordinates, coordinates: str, found: Search, 
 def _mode(model: Model, coords: Coordinates, at: Climb, num_hits: int) -> Mode:
     params, _ = _at_mode(model, coords, at)
     edges = tuple(edge_names(coords, model.parameters, at)) if at.kind is Kind.EDGE else ()
-    return Mode(params, float(coords.log_joint(jnp.asarray(at.position))), num_hits, edges)
+    return Mode(params, float(coords.log_parts_many(at.position[None])[0, :2].sum()), num_hits, edges)
 
 
 def _at_mode(model: Model, coords: Coordinates, at: Climb) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Return params and their vector, an edge without its rounding error where the density is finite on it."""
     flat = snapped(coords, at)
-    if not np.isfinite(float(sum(model.log_parts(coords.unflatten(flat))))):
-        flat = np.asarray(coords.constrain_flat(jnp.asarray(at.position)))
+    if at.kind is Kind.EDGE and not np.isfinite(float(sum(model.log_parts(coords.unflatten(flat))))):
+        flat = coords.flat_at(at.position)
     return {k: np.asarray(v) for k, v in coords.unflatten(flat).items()}, flat
 
 

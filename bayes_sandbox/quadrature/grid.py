@@ -173,7 +173,7 @@ def _record(
     draws = coords.constrain_many(drawn.positions)
     doubts = _doubts(integral, drawn, laplace)
     total = integral.sums.total
-    origin = np.asarray(coords.constrain_flat(integral.frame.centre))
+    origin = coords.flat_at(integral.frame.centre)
     shift = integral.sums.value / total
     variance = np.maximum(integral.sums.square / total - shift**2, 0)
     marginals = _marginals(model, coords, summer, integral, draws)

@@ -1,0 +1,72 @@
+"""What does each component's posterior look like, by every way that has one?"""
+
+from typing import Any
+
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from .components import draws_of, moving, sampled
+from .curves import Curve, grid_curve, laplace_curve, modes, smooth, window
+from .style import COLOURS, MOST_COMPONENTS, new_figure, shape_of
+
+LOOKS: dict[str, dict[str, Any]] = {
+    "prior": {"label": "prior", "lw": 1.4, "ls": (0, (1, 1))},
+    "laplace": {"label": "Laplace Gaussian", "lw": 1.6, "ls": (0, (5, 2))},
+    "grid": {"label": "grid (quadrature)", "lw": 4, "alpha": 0.4},  # wide, so that NUTS stays visible on top
+    "nuts": {"label": "NUTS draws", "lw": 1.4},
+    "map": {"label": "MAP, in your coordinates", "lw": 1.6},
+    "map_unconstrained": {"label": "mode, unconstrained coordinates", "lw": 1.6, "ls": (0, (3, 2))},
+}
+
+
+def marginals(tree: xr.DataTree, doc: dict[str, Any]) -> Figure | None:
+    """Return one panel for each component with every curve there is, and the two modes as lines."""
+    labels = moving(tree, doc)[:MOST_COMPONENTS]
+    if not labels:
+        return None
+    rows, columns = shape_of(len(labels))
+    figure = new_figure(max(3.4 * columns, 6.4), 2.5 * rows + 0.9)
+    panels = figure.subplots(rows, columns, squeeze=False).reshape(-1)
+    shown: dict[str, Any] = {}
+    for axes, label in zip(panels, labels):
+        _panel(axes, tree, doc, label, shown)
+    for axes in panels[len(labels) :]:
+        axes.set_axis_off()
+    order = [name for name in LOOKS if name in shown]
+    columns = 3 if len(order) > 4 or columns == 1 else len(order)
+    figure.legend(
+        [shown[n] for n in order], [LOOKS[n]["label"] for n in order], loc="outside upper center", ncols=columns
+    )
+    return figure
+
+
+def _panel(axes: Axes, tree: xr.DataTree, doc: dict[str, Any], label: str, shown: dict[str, Any]) -> None:
+    low, high = window(tree, doc, label)
+    top = 0.0
+    for name, curve in _curves(tree, doc, label, low, high).items():
+        if curve is not None:
+            shown[name] = axes.plot(*curve, color=COLOURS[name], **LOOKS[name])[0]
+            inside = curve[1][(curve[0] >= low) & (curve[0] <= high)]
+            if name != "prior" and inside.size:
+                top = max(top, float(inside.max()))
+    for name, at in modes(doc, label).items():
+        if low <= at <= high:
+            shown[name] = axes.axvline(at, color=COLOURS[name], **LOOKS[name])
+    axes.set(xlim=_with_edges(low, high), ylim=(0, 1.08 * top), title=label, yticks=[], ylabel="density")
+    axes.locator_params(axis="x", nbins=5)
+
+
+def _curves(tree: xr.DataTree, doc: dict[str, Any], label: str, low: float, high: float) -> dict[str, Curve | None]:
+    return {
+        "prior": smooth(draws_of(tree, "prior", label), low, high),
+        "laplace": laplace_curve(tree, label, low, high),
+        "grid": grid_curve(tree, label),
+        "nuts": smooth(draws_of(tree, "posterior", label), low, high) if sampled(doc) else None,
+    }
+
+
+def _with_edges(low: float, high: float) -> tuple[float, float]:
+    """Return a window a little wider, so that a line on an edge of the support is not half hidden by the frame."""
+    room = 0.015 * (high - low)
+    return low - room, high + room
