@@ -1,5 +1,6 @@
 """From one start to a stationary point with SciPy, and what kind of point it is."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
@@ -12,6 +13,9 @@ from .surface import Climbable
 MAX_STEPS = 400
 NUDGE = 0.3  # in predicted standard deviations: near enough for a true peak to look quadratic
 LARGEST_HESSIAN = 250  # beyond this many coordinates the d×d Hessian costs more than quasi-Newton's extra steps
+
+
+_NEWTON = {"gtol": 1e-9, "max_trust_radius": 1e9}
 
 
 class Kind(Enum):
@@ -47,25 +51,29 @@ def climb(surface: Climbable, start: np.ndarray) -> Climb:
         if (np.abs(path[-1]) > surface.far).any():
             raise StopIteration
 
-    newton = len(start) <= LARGEST_HESSIAN
-    with np.errstate(all="ignore"):
-        result = minimize(
-            surface.value,
-            path[0],
-            jac=surface.gradient,
-            hess=surface.hessian if newton else None,
-            method="trust-exact" if newton else "L-BFGS-B",
-            callback=keep,
-            options={
-                "maxiter": MAX_STEPS,
-                **({"gtol": 1e-9, "max_trust_radius": 1e9} if newton else {"maxfun": 20 * MAX_STEPS}),
-            },
-        )
-    position = polish(surface, np.asarray(result.x))
+    try:
+        with np.errstate(all="ignore"):
+            _minimize(surface, path[0], keep)
+    except (ValueError, np.linalg.LinAlgError):  # a derivative that is not finite: the walk ends where it stands
+        return Climb(path[-1], surface.value(path[-1]), np.array(path), Kind.STUCK, np.zeros(len(start)))
+    position = polish(surface, path[-1])
     if not np.array_equal(position, path[-1]):
         path.append(position)
     kind, direction = look_around(surface, position, np.array(path))
     return Climb(position, surface.value(position), np.array(path), kind, direction)
+
+
+def _minimize(surface: Climbable, start: np.ndarray, keep: Callable[[OptimizeResult], None]) -> None:
+    newton = len(start) <= LARGEST_HESSIAN
+    minimize(
+        surface.value,
+        start,
+        jac=surface.gradient,
+        hess=surface.hessian if newton else None,
+        method="trust-exact" if newton else "L-BFGS-B",
+        callback=keep,
+        options={"maxiter": MAX_STEPS, **(_NEWTON if newton else {"maxfun": 20 * MAX_STEPS})},
+    )
 
 
 def polish(surface: Climbable, position: np.ndarray) -> np.ndarray:

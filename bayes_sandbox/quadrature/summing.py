@@ -18,6 +18,7 @@ import numpy as np
 from ..progress import Progress, quiet
 from .rules import Axis
 
+LONGEST_AXIS = 2**20  # nodes on one axis are laid out in memory; tensor grids of them are not
 Kernel = Callable[[jax.Array], tuple[jax.Array, jax.Array]]  # position -> (log density, values to average)
 
 
@@ -125,7 +126,7 @@ class Summer:
 
 def _padded(length: int) -> int:
     """One of few lengths, so that few programs are compiled."""
-    return next(size for size in (32, 256, 4096, 65536, 1048576) if length <= size)
+    return next(size for size in (32, 256, 4096, 65536, LONGEST_AXIS) if length <= size)
 
 
 @partial(jax.jit, static_argnums=(0, 1))

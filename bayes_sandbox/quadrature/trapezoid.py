@@ -9,7 +9,7 @@ import numpy as np
 from ..optimization import Hump
 from .ladder import Integral, edge_share
 from .rules import Axis, sinh_trapezoid
-from .summing import Frame, Summer, Sums, merge
+from .summing import LONGEST_AXIS, Frame, Summer, Sums, merge
 
 COARSE = 0.5  # the first step in t, with z = sinh t: eleven nodes over ±7 standard deviations
 TAIL = 1e-12  # an axis is long enough when its end nodes hold less than this share
@@ -43,7 +43,8 @@ def trapezoid(
         gap = abs(base.log_total - half.log_total) if np.isfinite(value) else np.inf
         # Convergence squares the error; a gap far below the square of the last one is luck.
         error = max(gap, min(previous**2, previous), floor) + beyond
-        if error < tolerance or 2 ** (dimension + 1) * size > max_nodes:
+        too_long = 2 * max(map(len, axes)) > LONGEST_AXIS
+        if error < tolerance or 2 ** (dimension + 1) * size > max_nodes or too_long:
             break
         base, step, previous = _halved(summer, frame, span, step, base, half), step / 2, gap
     settled = bool(error < tolerance)
