@@ -19,7 +19,7 @@ from numpyro.infer.util import compute_log_probs
 from .errors import ModelError, suggestion
 from .inspection import Structure, inspect_program
 from .naming import describe, labels
-from .program import OBSERVED, Entry, check_pair, pair_program, replace_prior
+from .program import OBSERVED, Entry, as_many_as_observed, check_pair, pair_program, replace_prior
 from .seeds import as_key
 
 __all__ = ["Model", "ModelError", "Params", "require_model"]
@@ -141,7 +141,8 @@ class Model:
     def log_prior_by_site(self, params: Params) -> dict[str, jax.Array]:
         """Return the terms of log p(θ): latent site → scalar, each given the ones before it."""
         log_probs, trace = self._log_probs(params)
-        return {n: jnp.sum(_inside(trace[n], log_probs[n])) for n in self.structure.shapes}
+        limits = {n: _at_edge(trace[n], log_probs[n]) for n in self.structure.shapes}
+        return {n: jnp.sum(_inside(trace[n], limits[n])) for n in self.structure.shapes}
 
     def log_likelihood(self, params: Params) -> dict[str, jax.Array]:
         """Return log p(D|θ) pointwise: observed site → array; a `numpyro.factor` term under its own name."""
@@ -208,7 +209,7 @@ class Model:
             raise ModelError(f"{self.name!r} has only numpyro.factor terms: it has a density but cannot generate data")
         values = self._checked(params)
         with handlers.block():
-            fresh = handlers.seed(handlers.uncondition(self._program), as_key(key))
+            fresh = handlers.seed(handlers.uncondition(as_many_as_observed(self._program)), as_key(key))
             trace = handlers.trace(handlers.substitute(fresh, data=values)).get_trace(*self._args, **self._kwargs)
         return {name: trace[name]["value"] for name in self.structure.data}
 
@@ -305,7 +306,7 @@ class Model:
             return None
         digest = hashlib.sha256()
         for value in self.observed.values():
-            plain = np.where(np.isnan(value), np.nan, value).astype(float)  # one NaN, one dtype
+            plain = np.where(np.isnan(value), np.nan, value).astype(float) + 0.0  # one NaN, one zero, one dtype
             digest.update(str(plain.shape).encode() + plain.tobytes())
         return digest.hexdigest()
 
@@ -349,6 +350,23 @@ def _inside(site: Any, log_prob: jax.Array) -> jax.Array:
     if isinstance(fn, dist.MaskedDistribution):
         inside = inside | ~jnp.asarray(fn._mask)
     return jnp.where(inside, log_prob, -jnp.inf)
+
+
+def _at_edge(site: Any, log_prob: jax.Array) -> jax.Array:
+    """Log densities with 0 · ∞ on an edge (a Gamma(1, ·) at zero) replaced by the limit from inside."""
+    fn, value = site["fn"], jnp.asarray(site["value"])
+    support = fn.support
+    while isinstance(support, constraints.independent):
+        support = support.base_constraint
+    lower, upper = getattr(support, "lower_bound", -jnp.inf), getattr(support, "upper_bound", jnp.inf)
+    if isinstance(support, type(constraints.simplex)):
+        lower = 0.0
+    tiny, eps = jnp.finfo(value.dtype).tiny, jnp.finfo(value.dtype).eps
+    inner = jnp.maximum(value, lower + jnp.maximum(tiny, eps * jnp.abs(lower)))
+    inner = jnp.where(jnp.isfinite(upper), jnp.minimum(inner, upper - eps * jnp.abs(upper)), inner)
+    with numpyro.validation_enabled(False):
+        limit = fn.log_prob(jnp.where(jnp.isfinite(inner), inner, value))
+    return jnp.where(jnp.isnan(log_prob), limit, log_prob)
 
 
 def _closed(support: Any) -> Any:

@@ -5,6 +5,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import jax.numpy as jnp
 import numpyro
 import numpyro.distributions as dist
 from jax import lax
@@ -117,6 +118,21 @@ def replace_prior(program: Callable[..., Any], replacements: Mapping[str, Entry]
             return program(*args, **kwargs)
 
     return replaced
+
+
+def as_many_as_observed(program: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the program with each likelihood expanded to its data: new data are as many as the old."""
+    return _Expanded(program)
+
+
+class _Expanded(Messenger):
+    def process_message(self, msg: Any) -> None:
+        if msg["type"] != "sample" or not msg["is_observed"] or isinstance(msg["fn"], dist.Unit):
+            return
+        shape = jnp.shape(msg["value"])
+        batch = shape[: len(shape) - msg["fn"].event_dim]
+        if tuple(msg["fn"].batch_shape) != batch:
+            msg["fn"] = msg["fn"].expand(batch)
 
 
 class _ReplacePrior(Messenger):

@@ -9,8 +9,9 @@ Source: Racine, Grieve, Flühler & Smith (1986), Applied Statistics 35, 93–150
 of Gelman et al., Bayesian Data Analysis (3rd ed., 2013), which fits them under a flat prior.
 
 What to notice. Twenty animals do not make a Gaussian: the posterior is a bent wedge, and its mean lies
-well to the upper right of its mode. Under the flat prior the two are (0.85, 7.7) and (1.3, 11.6); this
-prior holds back the steep slopes. Laplace's Gaussian sits on the mode and sees none of the wedge.
+well to the upper right of its mode: (0.96, 8.9) against (0.65, 6.5). Under the flat prior they are (1.3, 11.6)
+and (0.85, 7.7); this one holds back the steep slopes. Laplace's Gaussian sits on the mode and sees none of the
+wedge: its log evidence, −5.933, is off by 0.048.
 """
 
 import numpy as np

@@ -14,8 +14,9 @@ their flight; `per_ring=True` takes them as six independent trials.
 Source: Dalal, Fowlkes & Hoadley (1989), J. Am. Stat. Assoc. 84, 945–957, with both analyses.
 
 What to notice. The likelihood alone is highest at logit p = 15.04 − 0.232 °F (per ring 5.085 − 0.1156 °F),
-as in the paper. Challenger was launched at 31 °F, 22 degrees below the coldest flight: there the posterior
-gives P31, but it is the straight line in the logit, not the data, that carries this number so far.
+as in the paper. Challenger was launched at 31 °F, 22 degrees below the coldest flight. There the posterior
+expects distress with probability 0.99 (90 % interval 0.95 to 1.00), and each ring alone with 0.73 (0.20 to 0.98);
+but no datum stands there: the straight line in the logit carries these numbers so far, and no method checks it.
 """
 
 import numpy as np

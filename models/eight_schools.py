@@ -1,4 +1,4 @@
-"""Eight schools: how much do effects differ? (10 parameters, hierarchical)
+"""Eight schools: how much do effects differ? (10 parameters)
 
 Eight schools coached their pupils for a test; each reports an effect and its standard error.
 
@@ -10,11 +10,11 @@ Both are the same model with the same evidence.
 Source: Rubin (1981), J. Educational Statistics 6, 377–401; Gelman et al., Bayesian Data Analysis (3rd ed.,
 2013), table 5.2; these priors are those of posteriordb's `eight_schools_noncentered`.
 
-What to notice. Nothing says that the schools differ at all, so tau may be as small as it likes, and then the
-thetas must all be equal: in centred form the posterior is a funnel, and its density has no highest point
-whatever (let all theta = mu and tau → 0). Non-centred it is nearly a bell, and MAP gives an answer: tau = 0,
-complete pooling. Its mean of tau is 3.6. The mode here is not an approximation, it is another statement.
-log p(D) = −31.31135, by integrating mu and theta in closed form and tau on a line.
+What to notice. Nothing says that the schools differ at all, so tau may be as small as it likes, and then all
+thetas must be equal: the centred posterior is a funnel, and its density has no highest point whatever (let
+theta = mu and tau → 0). Non-centred there is one, on the edge: tau = 0, complete pooling. In the logarithm of tau
+there is another: tau = 29, hardly any. The mean is 3.60. A mode is no summary of a hierarchy, and Laplace's
+evidence there is 6 nats off. log p(D) = −31.31134735, with mu and theta integrated in closed form, tau on a line.
 """
 
 import numpy as np

@@ -4,11 +4,11 @@ Over twenty years, 1875 to 1894, each of 14 army corps reported how many men a h
 
     deaths_i ~ Poisson(rate),    rate ~ Gamma(1, 1)
 
-Source: von Bortkiewicz (1898), Das Gesetz der kleinen Zahlen, section 12; 280 corps-years, 196 deaths.
+Source: von Bortkiewicz (1898), Das Gesetz der kleinen Zahlen; 280 corps-years, 196 deaths.
 
 What to notice. The prior is conjugate, so that paper and pencil check every method: the posterior is
 Gamma(1 + 196, 1 + 280), with mean 197/281 = 0.7011 and mode 196/281 = 0.6975, and
-log p(D) = log Γ(197) − 197 log 281 − Σ log deaths_i! = −317.83817.
+log p(D) = log Γ(197) − 197 log 281 − Σ log deaths_i! = −316.93315.
 """
 
 import numpy as np

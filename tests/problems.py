@@ -51,6 +51,15 @@ def integral_1d(log_f: Callable[[Any], Any], lo: float, hi: float, points: list[
     return peak + np.log(mass), mean, np.sqrt(total(lambda x: (x - mean) ** 2) / mass)
 
 
+def cut_gaussian(m: Any, s: Any, lo: Any, hi: Any) -> Any:
+    """Return ∫ (1, x, x²) N(x; m, s²) dx from lo to hi, the three stacked."""
+    a, b = (lo - m) / s, (hi - m) / s
+    mass = special.ndtr(b) - special.ndtr(a)
+    low, high = (np.exp(-(t**2) / 2) / np.sqrt(2 * np.pi) for t in (a, b))
+    ends = (0.0 if np.isinf(lo) else (lo + m) * low) - (0.0 if np.isinf(hi) else (hi + m) * high)
+    return np.array([mass, m * mass + s * (low - high), (m**2 + s**2) * mass + s * ends])
+
+
 def linear_gaussian(x: Any, y: Any, loc: Any, scale: Any, noise: float) -> tuple[float, Any, Any]:
     """Return (log evidence, mean, sd) of y ~ N(x w, noise²) with independent w ~ N(loc, scale²)."""
     x, y, loc, scale = (np.asarray(v, float) for v in (x, y, loc, scale))
@@ -120,9 +129,7 @@ TRUNCATED_Y, TRUNCATED_NOISE = np.array([2.0, 1.6]), 0.8
 
 
 def truncated_mean(lo: float = 0.0, hi: float = 1.0) -> bs.Model:
-    return bs.Model(
-        {"mu": dist.Uniform(lo, hi)}, lambda mu: dist.Normal(mu, TRUNCATED_NOISE), observed=TRUNCATED_Y
-    )
+    return bs.Model({"mu": dist.Uniform(lo, hi)}, lambda mu: dist.Normal(mu, TRUNCATED_NOISE), observed=TRUNCATED_Y)
 
 
 def _truncated(name: str, lo: float, hi: float, *tags: str) -> Problem:
@@ -178,9 +185,7 @@ def cauchy_mean() -> bs.Model:
 
 
 def _cauchy() -> Problem:
-    truth = integral_1d(
-        lambda t: stats.cauchy.logpdf(t) + stats.norm.logpdf(8.0, t, 1.3), -np.inf, np.inf, [0.0, 7.7]
-    )
+    truth = integral_1d(lambda t: stats.cauchy.logpdf(t) + stats.norm.logpdf(8.0, t, 1.3), -np.inf, np.inf, [0.0, 7.7])
     tags = frozenset({"smooth", "heavy-tailed"})
     return _one("cauchy prior", cauchy_mean, truth, "mu", tags, ((-25.0, 41.0),), ((0.0, 7.7),))
 
@@ -275,9 +280,7 @@ def plateau(lo: float = -4.0, hi: float = 10.0) -> bs.Model:
 
 
 def _plateau(lo: float = -4.0, hi: float = 10.0) -> Problem:
-    truth = integral_1d(
-        lambda x: -np.log(hi - lo) + special.log_expit(3 * x), lo, hi, [-2.0, -1.0, 0.0, 1.0, 2.0, 4.0]
-    )
+    truth = integral_1d(lambda x: -np.log(hi - lo) + special.log_expit(3 * x), lo, hi, [-2.0, -1.0, 0.0, 1.0, 2.0, 4.0])
     return _one("plateau", plateau, truth, "x", frozenset({"bounded", "edge", "plateau"}), ((lo, hi),), ((0.0,),))
 
 
@@ -298,7 +301,9 @@ def _spread() -> Problem:
 
     # The posterior falls like s⁻⁵: it has these two moments, and no others to spare.
     truth = integral_1d(f, 0.0, np.inf, [0.1, 0.3, 1.0, 3.0, 30.0])
-    return _one("half-Cauchy scale", spread, truth, "s", frozenset({"skewed", "heavy-tailed"}), ((1e-9, 5e3),), ((0.3, 3.0),))
+    return _one(
+        "half-Cauchy scale", spread, truth, "s", frozenset({"skewed", "heavy-tailed"}), ((1e-9, 5e3),), ((0.3, 3.0),)
+    )
 
 
 # --- two dimensions -----------------------------------------------------------------------------------------------
@@ -319,20 +324,16 @@ def _laplace_pair() -> Problem:
     noise, b = 0.9, 0.7
     p = x[:, 1] @ x[:, 1] / noise**2
 
-    def inner(a: float) -> tuple[Any, Any, Any]:
+    def inner(a: float) -> Any:
         """Return ∫ (1, w, w²) exp(…) dw at a first weight of a."""
         r = y - x[:, 0] * a
-        constant = stats.norm.logpdf(r, 0, noise).sum() - abs(a) / b - 2 * np.log(2 * b)
-        mass = first = second = 0.0
+        constant = -(r @ r) / (2 * noise**2) - 3 * np.log(noise * np.sqrt(2 * np.pi)) - abs(a) / b - 2 * np.log(2 * b)
+        found = np.zeros(3)
         for sign, lo, hi in ((1, 0.0, np.inf), (-1, -np.inf, 0.0)):
             q = x[:, 1] @ r / noise**2 - sign / b
-            m, s = q / p, p**-0.5
-            part = stats.truncnorm((lo - m) / s, (hi - m) / s, loc=m, scale=s)
-            share = np.exp(constant + q**2 / (2 * p)) * s * np.sqrt(2 * np.pi)
-            share *= stats.norm.cdf((hi - m) / s) - stats.norm.cdf((lo - m) / s)
-            mass, first = mass + share, first + share * part.mean()
-            second += share * (part.var() + part.mean() ** 2)
-        return mass, first, second
+            height = np.exp(constant + q**2 / (2 * p)) * np.sqrt(2 * np.pi / p)
+            found += height * cut_gaussian(q / p, p**-0.5, lo, hi)
+        return found
 
     def total(f: Any) -> float:
         return sum(integrate.quad(f, a, c, epsabs=1e-13, epsrel=1e-10)[0] for a, c in ((-8, 0), (0, 8)))
@@ -354,7 +355,8 @@ def steered(loc: Any, scale: Any, y: float, noise: float, slope: Any, points: li
     """
 
     def weight(a: float) -> float:
-        return prior.pdf(a) * stats.norm.pdf(y, loc(a) + slope * a, np.hypot(scale(a), noise))
+        sd = np.hypot(scale(a), noise)
+        return prior.pdf(a) * np.exp(-(((y - loc(a) - slope * a) / sd) ** 2) / 2) / sd / np.sqrt(2 * np.pi)
 
     def conditional(a: float) -> tuple[float, float]:
         precision = scale(a) ** -2 + noise**-2
@@ -365,7 +367,10 @@ def steered(loc: Any, scale: Any, y: float, noise: float, slope: Any, points: li
 
     def total(g: Callable[[float], float]) -> float:
         pieces = zip(cuts, cuts[1:])
-        return sum(integrate.quad(lambda a: g(a) * weight(a), p, q, epsabs=1e-15, epsrel=1e-12, limit=300)[0] for p, q in pieces)
+        return sum(
+            integrate.quad(lambda a: g(a) * weight(a), p, q, epsabs=1e-15, epsrel=1e-12, limit=300)[0]
+            for p, q in pieces
+        )
 
     mass = total(lambda a: 1.0)
     mean = np.array([total(lambda a: a), total(lambda a: conditional(a)[0])]) / mass
@@ -391,9 +396,7 @@ def banana() -> bs.Model:
 
 def _steered(name: str, make: Any, names: tuple[str, str], truth: Any, box: Any, *tags: str) -> Problem:
     log_evidence, mean, sd = truth
-    return Problem(
-        name, make, 2, log_evidence, dict(zip(names, mean)), dict(zip(names, sd)), frozenset(tags), box
-    )
+    return Problem(name, make, 2, log_evidence, dict(zip(names, mean)), dict(zip(names, sd)), frozenset(tags), box)
 
 
 def nested_support() -> bs.Model:
@@ -405,10 +408,8 @@ def nested_support() -> bs.Model:
 
 
 def _nested_support() -> Problem:
-    def inner(hi: float) -> tuple[float, float, float]:
-        part = stats.truncnorm((0 - 1.4) / 0.5, (hi - 1.4) / 0.5, loc=1.4, scale=0.5)
-        mass = (stats.norm.cdf(hi, 1.4, 0.5) - stats.norm.cdf(0, 1.4, 0.5)) / hi / 2
-        return mass, mass * part.mean(), mass * (part.var() + part.mean() ** 2)
+    def inner(hi: float) -> Any:
+        return cut_gaussian(1.4, 0.5, 0.0, hi) / hi / 2
 
     def total(f: Any) -> float:
         return integrate.quad(f, 1.0, 3.0, epsrel=1e-12)[0]
@@ -585,9 +586,7 @@ ALL = (
     _cauchy(),
     _wide_tail(),
     _laplace(),
-    _conjugate_gamma(
-        "counts", counts, 2.0, 0.5, COUNTS.sum(), len(COUNTS), -special.gammaln(COUNTS + 1).sum()
-    ),
+    _conjugate_gamma("counts", counts, 2.0, 0.5, COUNTS.sum(), len(COUNTS), -special.gammaln(COUNTS + 1).sum()),
     _conjugate_gamma("waits", waits, 1.5, 2.0, len(WAITS), WAITS.sum(), 0.0),
     _tanks(),
     _plateau(),
@@ -623,9 +622,7 @@ BY_NAME = {p.name: p for p in ALL}
 
 def names(*, every: Any = (), none: Any = (), at_most: int = 99) -> list[str]:
     """Return the problems that have all of the tags `every`, none of `none`, and at most so many dimensions."""
-    return [
-        p.name for p in ALL if p.tags.issuperset(every) and not p.tags & set(none) and p.dimension <= at_most
-    ]
+    return [p.name for p in ALL if p.tags.issuperset(every) and not p.tags & set(none) and p.dimension <= at_most]
 
 
 @cache

@@ -177,9 +177,14 @@ def test_own_axis_says_which_coordinate_alone_moves_a_parameter(chained):
     assert coordinates_of(chained).own_axis.tolist() == [0, -1, -1, -1]
 
 
-def test_own_axis_of_a_simplex_is_none():
-    model = alone(dist.Dirichlet(jnp.ones(3)))
-    assert (coordinates_of(model).own_axis == -1).all()
+def test_own_axis_of_a_simplex_is_the_first_stick_alone():
+    model = alone(dist.Dirichlet(jnp.ones(3)))  # broken stick by stick: later pieces depend on earlier ones
+    assert coordinates_of(model).own_axis.tolist() == [0, -1, -1]
+
+
+def test_own_axis_of_independent_entries_is_their_own():
+    model = alone(dist.HalfNormal(jnp.array([0.3, 2.0])))
+    assert coordinates_of(model).own_axis.tolist() == [0, 1]
 
 
 def test_plates_keep_the_order_of_parameters():

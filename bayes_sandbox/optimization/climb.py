@@ -1,6 +1,7 @@
 """From one start to a stationary point with SciPy, and what kind of point it is."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 
@@ -51,11 +52,9 @@ def climb(surface: Climbable, start: np.ndarray) -> Climb:
         if (np.abs(path[-1]) > surface.far).any():
             raise StopIteration
 
-    try:
-        with np.errstate(all="ignore"):
-            _minimize(surface, path[0], keep)
-    except (ValueError, np.linalg.LinAlgError):  # a derivative that is not finite: the walk ends where it stands
-        return Climb(path[-1], surface.value(path[-1]), np.array(path), Kind.STUCK, np.zeros(len(start)))
+    # A derivative that is not finite, or exactly zero at the start, ends the walk where it stands.
+    with np.errstate(all="ignore"), suppress(ValueError, np.linalg.LinAlgError):
+        _minimize(surface, path[0], keep)
     position = polish(surface, path[-1])
     if not np.array_equal(position, path[-1]):
         path.append(position)
@@ -96,11 +95,14 @@ def polish(surface: Climbable, position: np.ndarray) -> np.ndarray:
 
 def look_around(surface: Climbable, position: np.ndarray, path: np.ndarray) -> tuple[Kind, np.ndarray]:
     """Return the kind of a stopping point and the direction that makes it so."""
-    if surface.value(position) == -np.inf or _keeps_gaining(surface, path):
+    if surface.value(position) == -np.inf:
         return Kind.UNBOUNDED, _drift(path)
     if not np.isfinite(surface.value(position)) or not np.isfinite(surface.gradient(position)).all():
         return Kind.STUCK, _drift(path)
-    return _shape(surface, position)
+    kind, direction = _shape(surface, position)
+    if kind is not Kind.PEAK and _keeps_gaining(surface, path):
+        return Kind.UNBOUNDED, _drift(path)
+    return kind, direction
 
 
 def _shape(surface: Climbable, position: np.ndarray) -> tuple[Kind, np.ndarray]:
@@ -116,8 +118,9 @@ def _shape(surface: Climbable, position: np.ndarray) -> tuple[Kind, np.ndarray]:
     largest = max(np.abs(curvatures).max(), 1e-300)
     spreads = 1 / np.sqrt(np.maximum(np.abs(curvatures), 1e-16 * largest))
     reach = NUDGE * np.minimum(spreads, 1e6)
-    plus = surface.values(position + reach[:, None] * axes.T) - value
-    minus = surface.values(position - reach[:, None] * axes.T) - value
+    # Not beyond the edge itself, where 0 · ∞ would look like a wall.
+    plus = surface.values(np.clip(position + reach[:, None] * axes.T, -surface.far, surface.far)) - value
+    minus = surface.values(np.clip(position - reach[:, None] * axes.T, -surface.far, surface.far)) - value
     kind, direction = _judge(plus, minus, axes, 1e-10 * (1 + abs(value)))
     left = np.abs(axes.T @ surface.gradient(position)) * reach  # what is still to gain within the nudge
     if kind is Kind.PEAK and left.max() > 1e-3:
@@ -145,9 +148,9 @@ def _keeps_gaining(surface: Climbable, path: np.ndarray) -> bool:
     if len(path) < 20:
         return False
     third = min(len(path) // 3, 12)
-    heights = surface.values(path[[-1 - 2 * third, -1 - third, -1]])
-    early, late = heights[0] - heights[1], heights[1] - heights[2]
-    return bool(late > 1e-2 and late > 0.3 * early)
+    heights = surface.values(path[[-1 - 2 * third, -1 - third, -2, -1]])
+    early, late, last = heights[0] - heights[1], heights[1] - heights[3], heights[2] - heights[3]
+    return bool(late > 1e-2 and late > 0.3 * early and last > 0.05 * late / third)
 
 
 def _drift(path: np.ndarray) -> np.ndarray:

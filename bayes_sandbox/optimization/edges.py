@@ -6,7 +6,7 @@ from ..coordinates import Coordinates
 from .climb import Climb, Kind, climb
 from .surface import Surface
 
-AT_EDGE = 800.0  # exp(−800) is zero in float64: the unconstrained picture of an edge
+AT_EDGE = 700.0  # exp(−700) is all but zero, and still a number: a density at zero itself may be 0 · ∞
 NEAR = 20.0  # a coordinate this far out is within 2e-9 of its edge
 
 

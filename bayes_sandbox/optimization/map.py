@@ -133,7 +133,7 @@ def _mode(model: Model, coords: Coordinates, at: Climb, num_hits: int) -> Mode:
 def _at_mode(model: Model, coords: Coordinates, at: Climb) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Return params and their vector, an edge without its rounding error where the density is finite on it."""
     flat = snapped(coords, at)
-    if at.kind is Kind.EDGE and not np.isfinite(float(sum(model.log_parts(coords.unflatten(flat))))):
+    if at.kind is Kind.EDGE and not np.isfinite(float(model.log_joint(coords.unflatten(flat)))):
         flat = coords.flat_at(at.position)
     return {k: np.asarray(v) for k, v in coords.unflatten(flat).items()}, flat
 

@@ -1,9 +1,11 @@
 """How many digits does a number deserve? As many as its error leaves; plain words for counts and times."""
 
 import math
+import re
 
 MOST_DECIMALS = 10
 NONE = "—"
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 SECOND = 1.0
 MINUTE = 60 * SECOND
@@ -25,14 +27,14 @@ def number(value: float | None) -> float:
 
 
 def brief(value: float, digits: int = 3) -> str:
-    """Return a number with so many significant digits, without padding or a zero-filled exponent.
+    """Return a number with so many significant digits, without padding, a zero-filled exponent or a negative zero.
 
-    >>> brief(0.0012186), brief(3.8e29), brief(26.0), brief(math.nan), brief(2.947e-9, 2)
-    ('0.00122', '3.8e29', '26', '—', '2.9e-9')
+    >>> brief(0.0012186), brief(3.8e29), brief(26.0), brief(math.nan), brief(-0.0), brief(2.947e-9, 2)
+    ('0.00122', '3.8e29', '26', '—', '0', '2.9e-9')
     """
     if not math.isfinite(value):
         return NONE
-    mantissa, _, exponent = f"{value:.{digits}g}".partition("e")
+    mantissa, _, exponent = f"{value + 0.0:.{digits}g}".partition("e")
     return f"{mantissa}e{int(exponent)}" if exponent else mantissa
 
 
@@ -82,19 +84,31 @@ def count(value: float) -> str:
     >>> count(36864), count(3486784401.0), count(9.0)
     ('36,864', '3.5e9', '9')
     """
-    return f"{value:,.0f}" if value < 1e7 else brief(value, 2)
+    return f"{value:,.0f}" if value < 1e7 else brief(value, 2)  # NaN is not below anything
 
 
 def duration(seconds: float) -> str:
     """Return a time in the unit a person would use.
 
     >>> duration(6.5e-7), duration(0.76), duration(481), duration(8.7e11), duration(2e24)
-    ('0.65 µs', '0.76 s', '8 min', '28,000 years', '6.3e16 years')
+    ('0.65 µs', '760 ms', '8 min', '28,000 years', '6.3e16 years')
     """
     if not math.isfinite(seconds):
         return NONE
+    if seconds == 0:
+        return "0 s"
     size, unit = next(((s, u) for s, u in UNITS if seconds >= s), UNITS[-1])
     amount = seconds / size
     if amount < 10:
         return f"{brief(amount, 2)} {unit}"
     return f"{float(brief(amount, 2)):,.0f} {unit}" if amount < 1e7 else f"{brief(amount, 2)} {unit}"
+
+
+def typeset(text: str) -> str:
+    """Return text with true minus signs and powers of ten.
+
+    >>> typeset("-2.30258 ± 2.9e-9")
+    '−2.30258 ± 2.9 × 10⁻⁹'
+    """
+    powers = re.sub(r"(?<=\d)e(-?\d+)", lambda m: f" × 10{m[1].translate(RAISED)}", text)
+    return re.sub(r"(?<![\w.])-(?=\d)", "−", powers)

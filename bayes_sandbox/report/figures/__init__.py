@@ -12,13 +12,14 @@ from .joint import joint
 from .marginals import marginals
 from .occam import occam
 from .predictive import posterior_predictive, prior_predictive
-from .sampler import energy, rank
+from .sampler import energy, rank, trace
 from .style import house_style
 
 DRAWERS: tuple[Callable[[xr.DataTree, dict[str, Any]], Figure | None], ...] = (
     marginals,
     joint,
     rank,
+    trace,
     energy,
     prior_predictive,
     posterior_predictive,
@@ -37,5 +38,5 @@ def figures(tree: xr.DataTree, doc: dict[str, Any]) -> dict[str, Figure]:
         drawn = {draw.__name__: draw(tree, doc) for draw in DRAWERS}
         found = {name: figure for name, figure in drawn.items() if figure is not None}
         for figure in found.values():
-            figure.canvas.draw()  # lays out and picks fonts while the house's settings hold
+            figure.draw_without_rendering()  # makes every tick while the house's settings hold
     return found

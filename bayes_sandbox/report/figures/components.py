@@ -21,13 +21,22 @@ def component(data: Any, label: str, suffix: str = "") -> np.ndarray | None:
     name, index = split_label(label)
     if name + suffix not in data:
         return None
-    values = np.asarray(data[name + suffix])
-    return values[(..., *index)]
+    where: tuple[Any, ...] = (..., *index)
+    values: np.ndarray = np.asarray(data[name + suffix])[where]
+    return values
 
 
 def draws_of(tree: xr.DataTree, group: str, label: str) -> np.ndarray | None:
     """Return the draws of one component, (chain, draw); None where the group or the component is missing."""
     return component(tree[group], label) if group in tree.children else None
+
+
+def posterior_draws(tree: xr.DataTree, label: str) -> np.ndarray:
+    """Return the posterior draws, (chain, draw), of a component that is known to have some."""
+    draws = draws_of(tree, "posterior", label)
+    if draws is None:
+        raise KeyError(label)
+    return draws
 
 
 def moving(tree: xr.DataTree, doc: dict[str, Any]) -> list[str]:
@@ -42,9 +51,8 @@ def moving(tree: xr.DataTree, doc: dict[str, Any]) -> list[str]:
 
 def flat_draws(tree: xr.DataTree, labels: list[str]) -> xr.DataTree:
     """Return a tree whose posterior has one scalar variable for each component, so that ArviZ titles each plainly."""
-    draws = {label: (("chain", "draw"), draws_of(tree, "posterior", label)) for label in labels}
-    sizes = next(iter(draws.values()))[1]
-    coords = {dim: np.arange(size) for dim, size in zip(("chain", "draw"), np.shape(sizes))}
+    draws = {label: (("chain", "draw"), posterior_draws(tree, label)) for label in labels}
+    coords = dict(zip(("chain", "draw"), map(np.arange, posterior_draws(tree, labels[0]).shape)))
     return xr.DataTree.from_dict({"posterior": xr.Dataset(draws, coords=coords)})
 
 

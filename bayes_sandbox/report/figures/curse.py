@@ -5,12 +5,15 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..numbers import AGE_OF_UNIVERSE, DAY, SECOND, YEAR, count
+from ..numbers import AGE_OF_UNIVERSE, DAY, SECOND, YEAR, count, typeset
 from .style import BLUE, GREY, VERMILION, new_figure
 
 MARKS = ((SECOND, "a second"), (DAY, "a day"), (YEAR, "a year"), (AGE_OF_UNIVERSE, "the age of the universe"))
+BLANK = {"facecolor": "white", "edgecolor": "none", "pad": 1}
+CROWDED = 0.06  # of the axis: a point nearer to its neighbour has no room for a label
 WIDEST = 40  # parameters along the axis: a model with more is marked at its end
 
 
@@ -27,24 +30,33 @@ def curse(tree: xr.DataTree, doc: dict[str, Any]) -> Figure | None:
     line = np.poly1d(np.polyfit(xs, logs, 1))  # exact: every further axis multiplies by the same number
     axes.semilogy([1, reach], 10.0 ** line([1, reach]), color=BLUE, lw=1.2)
     axes.semilogy(xs, 10.0**logs, "o", color=BLUE, ms=7)
-    for row in rows:
-        axes.annotate(
-            f"{count(row['nodes'])} nodes", (row["dimension"], row["seconds"]), (9, -4), textcoords="offset points", va="top"
-        )
-    for seconds, name in MARKS:
-        axes.axhline(seconds, color=GREY, lw=0.8, ls=":")
-        axes.annotate(name, (0.01, seconds), (0, 2), xycoords=("axes fraction", "data"), textcoords="offset points", color=GREY)
-    _mark(axes, dimension, reach, line)
-    axes.set(xlabel="number of parameters", ylabel="seconds, nine nodes an axis", xlim=(0, reach * 1.17))
+    for row, left in zip(rows, [-math.inf, *xs]):
+        if row["dimension"] - left > CROWDED * reach:
+            at = (row["dimension"], row["seconds"])
+            axes.annotate(
+                typeset(f"{count(row['nodes'])} nodes"), at, (9, -4), textcoords="offset points", va="top", bbox=BLANK
+            )
+    _human_times(axes, on_the_left=dimension > reach / 2)
+    _mark(figure, axes, dimension, reach, line)
+    axes.set(xlabel="number of parameters", ylabel="seconds, at nine nodes an axis", xlim=(0, reach * 1.17))
+    axes.set_ylim(bottom=rows[0]["seconds"] / 1000)
     axes.set_xticks([row["dimension"] for row in rows])
     return figure
 
 
-def _mark(axes: Any, dimension: int, reach: int, line: np.poly1d) -> None:
+def _human_times(axes: Axes, *, on_the_left: bool) -> None:
+    """Draw the lines a person can compare with, named on the side where the model's mark is not."""
+    for seconds, name in MARKS:
+        axes.axhline(seconds, color=GREY, lw=0.8, ls=":")
+        at, side = (0.01, "left") if on_the_left else (0.99, "right")
+        axes.text(at, seconds * 1.8, name, transform=axes.get_yaxis_transform(), ha=side, color=GREY)
+
+
+def _mark(figure: Figure, axes: Axes, dimension: int, reach: int, line: np.poly1d) -> None:
     if dimension > reach:
         text, at = f"this model: {dimension} parameters, beyond the right edge", reach
     else:
         text, at = f"this model: {dimension} parameter{'s' * (dimension != 1)}", dimension
         axes.plot(at, 10.0 ** line(at), "D", color=VERMILION, ms=9, mfc="none", mew=2, zorder=4)
     axes.axvline(at, color=VERMILION, lw=1.2, ls="--", label=text)
-    axes.legend(loc="lower right")
+    figure.legend(loc="outside upper center")

@@ -8,7 +8,7 @@ from arviz_stats.base import array_stats
 from scipy.interpolate import PchipInterpolator
 from scipy.stats import norm
 
-from .components import component, draws_of, fitted, split_label
+from .components import draws_of, fitted, posterior_draws, split_label
 
 Curve = tuple[np.ndarray, np.ndarray]
 TAIL = 0.001  # of the posterior, left out on either side of a panel
@@ -17,8 +17,7 @@ STRETCH = 1.0  # panel widths that a mode may lie outside before it is left out 
 
 def window(tree: xr.DataTree, doc: dict[str, Any], label: str) -> tuple[float, float]:
     """Return the part of a component's axis to show: nearly all of the posterior, and the modes if they are near."""
-    draws = draws_of(tree, "posterior", label)
-    assert draws is not None
+    draws = posterior_draws(tree, label)
     low, high = np.quantile(draws, [TAIL, 1 - TAIL])
     width = high - low
     near = [m for m in modes(doc, label).values() if low - STRETCH * width < m < high + STRETCH * width]
@@ -104,13 +103,14 @@ def coordinate(tree: xr.DataTree, label: str) -> int | None:
 def identity(tree: xr.DataTree, label: str) -> bool:
     """Return whether a component is its own coordinate, so that a Gaussian stays one."""
     own = draws_of(tree, "unconstrained_posterior", label) if coordinate(tree, label) is not None else None
-    return own is not None and bool(np.allclose(own, component(tree["posterior"], label)))
+    return own is not None and np.allclose(own, posterior_draws(tree, label))
 
 
 def _pairs(tree: xr.DataTree, label: str) -> Curve | None:
     """Return the component and its coordinate at the draws, in increasing order; None where neither rises steadily."""
-    x, u = draws_of(tree, "posterior", label), draws_of(tree, "unconstrained_posterior", label)
-    assert x is not None and u is not None
+    x, u = posterior_draws(tree, label), draws_of(tree, "unconstrained_posterior", label)
+    if u is None:
+        return None
     x, first = np.unique(x, return_index=True)
     u = u.reshape(-1)[first]
     steps = np.diff(u)

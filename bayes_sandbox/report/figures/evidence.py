@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 from ..numbers import count, duration, number
 from .style import BLACK, COLOURS, GREY, new_figure
 
+LONG = 1e-6  # of a value: a span so narrow makes tick labels so long that few fit
 Row = dict[str, Any]
 
 
@@ -31,8 +32,8 @@ def evidence(tree: xr.DataTree, doc: dict[str, Any]) -> Figure | None:
     names = [f"{r['method']}\n{count(r['num_evaluations'])} eval., {duration(number(r['seconds']))}" for r in rows]
     values.set(yticks=range(len(rows)), yticklabels=names, xlabel="log p(D)", ylim=(len(rows) - 0.5, -0.5))
     values.set_xlim(*_limits(rows))
-    values.locator_params(axis="x", nbins=5)
-    errors.set(xscale="log", xlabel="nats")
+    values.locator_params(axis="x", nbins=2 if np.ptp(values.get_xlim()) < LONG * abs(rows[0]["log_evidence"]) else 5)
+    errors.set(xscale="log", xlabel="error, in nats (log scale)")
     errors.margins(x=0.1)
     for axes in (values, errors):
         axes.grid(axis="y", color="#dddddd", lw=0.8)
@@ -59,11 +60,13 @@ def _error(axes: Axes, at: int, row: Row, best: Row | None) -> None:
 
 
 def _limits(rows: list[Row]) -> tuple[float, float]:
-    """Return limits that hold every value and every trusted error bar, unless that one dwarfs all the others."""
+    """Return limits that hold every value, and every error bar that does not dwarf the distances between them."""
     values = np.array([row["log_evidence"] for row in rows])
-    errors = np.array([number(row["error"]) for row in rows if row["trusted"]])
-    reach = max(np.ptp(values), float(np.median(errors)) if errors.size else 0.0, 1e-9)
-    return values.min() - 0.25 * reach, values.max() + 0.25 * reach
+    errors = np.nan_to_num([number(row["error"]) for row in rows])
+    reach = max(np.ptp(values), float(np.median(errors)), 1e-9)
+    low = max((values - errors).min(), values.min() - 1.5 * reach)
+    high = min((values + errors).max(), values.max() + 1.5 * reach)
+    return low - 0.1 * reach, high + 0.1 * reach
 
 
 def _colour(row: Row) -> str:
@@ -73,4 +76,7 @@ def _colour(row: Row) -> str:
 def _legend(rows: list[Row]) -> list[Line2D]:
     look: dict[str, Any] = {"ls": "", "marker": "o", "ms": 8, "mew": 1.8, "color": GREY}
     handles = [Line2D([], [], label="trusted", **look), Line2D([], [], label="not trusted", mfc="white", **look)]
-    return [*handles, Line2D([], [], ls="", marker="x", ms=7, mew=1.8, color=BLACK, label="distance from the recommended")]
+    return [
+        *handles,
+        Line2D([], [], ls="", marker="x", ms=7, mew=1.8, color=BLACK, label="distance from the recommended"),
+    ]

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from .components import component, draws_of, fitted, moving, sampled
+from .components import component, fitted, moving, posterior_draws, sampled
 from .curves import coordinate, identity, modes, window
 from .style import BLACK, COLOURS, new_figure
 
@@ -51,15 +51,15 @@ def _panel(axes: Axes, tree: xr.DataTree, doc: dict[str, Any], x: str, y: str, s
 
 
 def _draws(axes: Axes, tree: xr.DataTree, doc: dict[str, Any], x: str, y: str, shown: dict[str, Any]) -> None:
-    points = np.stack([np.ravel(draws_of(tree, "posterior", label)) for label in (x, y)])
+    points = np.stack([np.ravel(posterior_draws(tree, label)) for label in (x, y)])
     thinned = points[:, :: -(-points.shape[1] // MOST_POINTS)]
     way, name = ("nuts", "NUTS draws") if sampled(doc) else ("grid", "draws through the grid")
-    axes.scatter(*thinned, s=4, color=COLOURS[way], alpha=0.25, linewidths=0, rasterized=True)
+    axes.scatter(thinned[0], thinned[1], s=4, color=COLOURS[way], alpha=0.25, linewidths=0, rasterized=True)
     shown[name] = _dot(COLOURS[way], "o", 5)
     if "sample_stats" in tree.children and "diverging" in tree["sample_stats"]:
         bad = points[:, np.ravel(tree["sample_stats"]["diverging"]).astype(bool)]
         if bad.size:
-            axes.scatter(*bad, s=22, color=BLACK, marker="x", linewidths=1.2, zorder=4)
+            axes.scatter(bad[0], bad[1], s=16, color=BLACK, marker="x", linewidths=1, zorder=4, rasterized=True)
             shown["divergent"] = _dot(BLACK, "x", 5)
 
 
@@ -81,7 +81,7 @@ def _ellipse(axes: Axes, tree: xr.DataTree, x: str, y: str, shown: dict[str, Any
     """Draw the Laplace Gaussian's 90 % ellipse, where its coordinates are the user's own."""
     if "laplace" not in tree.children or not (identity(tree, x) and identity(tree, y)):
         return
-    at = [coordinate(tree, x), coordinate(tree, y)]
+    at = [at for label in (x, y) if (at := coordinate(tree, label)) is not None]
     laplace = tree["laplace"].dataset
     centre, scale = np.asarray(laplace["position"])[at], np.asarray(laplace["scale"])[at]
     if not np.isfinite(scale).all():
@@ -107,7 +107,9 @@ def _climb(axes: Axes, tree: xr.DataTree, doc: dict[str, Any], x: str, y: str, s
     }
     for way, look in looks.items():
         if way in at and way in other:
-            shown[look["label"]] = axes.plot(at[way], other[way], ls="", color=COLOURS[way], zorder=5, **look)[0]
+            shown[look["label"]] = axes.plot(
+                at[way], other[way], ls="", color=COLOURS[way], zorder=5, clip_on=False, **look
+            )[0]
 
 
 def _dot(colour: str, marker: str, size: float) -> Line2D:

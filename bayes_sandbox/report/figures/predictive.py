@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from .style import BLACK, BLUE, GREY, adopt, new_figure
 
@@ -45,11 +46,10 @@ def _site(name: str, predicted: np.ndarray, observed: np.ndarray, group: str, co
         return _totals(draws[..., 0], float(seen[0]), name, colour)
     if seen.dtype.kind in "biu" and set(np.unique(seen)) <= {0, 1} and seen.size > MOST_INTERVALS:
         return _totals(draws.sum(axis=-1), float(seen.sum()), f"number of ones in {name}, of {seen.size}", colour)
-    sets = {
-        group: xr.Dataset({name: (("chain", "draw", "observation"), draws)}),
-        "observed_data": xr.Dataset({name: (("observation",), seen)}),
-    }
-    tree = xr.DataTree.from_dict({k: v.assign_coords({d: np.arange(s) for d, s in v.sizes.items()}) for k, v in sets.items()})
+    coords = dict(zip(("chain", "draw", "observation"), map(np.arange, draws.shape)))
+    predictions = xr.Dataset({name: (tuple(coords), draws)}, coords=coords)
+    seen_set = xr.Dataset({name: (("observation",), seen)}, coords={"observation": coords["observation"]})
+    tree = xr.DataTree.from_dict({group: predictions, "observed_data": seen_set})
     return (_intervals if seen.size <= MOST_INTERVALS else _distribution)(tree, group, name, draws, seen, colour)
 
 
@@ -63,11 +63,13 @@ def _totals(draws: np.ndarray, seen: float, name: str, colour: str) -> Figure:
         axes.set_ylabel("share of draws")
     else:
         low, high = _range(draws, np.array([seen]))
-        axes.hist(np.ravel(draws), bins=40, range=(low, high), density=True, color=colour, alpha=0.55, label="predicted")
+        axes.hist(
+            np.ravel(draws), bins=40, range=(low, high), density=True, color=colour, alpha=0.55, label="predicted"
+        )
         axes.set_ylabel("density")
     axes.axvline(seen, color=BLACK, lw=2, label=f"observed: {seen:g}")
     axes.set_xlabel(name)
-    axes.locator_params(axis="x", integer=draws.dtype.kind in "biu")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=draws.dtype.kind in "biu"))
     _legend(figure, axes)
     return figure
 
@@ -77,27 +79,36 @@ def _intervals(tree: xr.DataTree, group: str, name: str, draws: np.ndarray, seen
         "trunk": {"color": colour},
         "twig": {"color": colour},
         "prediction_markers": {"color": colour},
-        "observed_markers": {"color": BLACK},
+        "observed_markers": False,
         "xlabel": False,
         "ylabel": False,
     }
-    plot = azp.plot_ppc_interval(tree, group=group, visuals=visuals, figure_kwargs={"figsize": (6.4, 3.2)})
-    figure = adopt(plot)
-    figure.axes[0].set(xlabel="observation", ylabel=name)
+    options: dict[str, Any] = {"point_estimate": "median", "figure_kwargs": {"figsize": (6.4, 3.2)}}  # Cauchy: no mean
+    figure = adopt(azp.plot_ppc_interval(tree, group=group, visuals=visuals, **options))
+    axes = figure.axes[0]
+    axes.plot(np.arange(seen.size), seen, "D", color=BLACK, mec="white", ms=6, zorder=4, label="observed")
+    axes.plot([], [], "o", color=colour, label="predicted: median")
+    axes.plot([], [], color=colour, lw=3, label="50 %")
+    axes.plot([], [], color=colour, lw=3, alpha=0.5, label="89 %")
+    axes.set(xlabel="observation", ylabel=name)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    _legend(figure, axes)
     return figure
 
 
 def _distribution(tree: xr.DataTree, group: str, name: str, draws: np.ndarray, seen: np.ndarray, colour: str) -> Figure:
-    plot = azp.plot_ppc_dist(
-        tree,
-        group=group,
-        kind="ecdf",
-        num_samples=min(NUM_REPLICATES, draws.shape[0] * draws.shape[1]),
-        visuals={"predictive_dist": {"color": colour}, "observed_dist": {"color": BLACK, "width": 2}},
-        figure_kwargs={"figsize": (6.4, 3.2)},
-    )
-    figure = adopt(plot)
-    figure.axes[0].set(xlim=_range(draws, seen), xlabel=name, ylabel="share below", title="")
+    options: dict[str, Any] = {
+        "kind": "ecdf",
+        "num_samples": min(NUM_REPLICATES, draws.shape[0] * draws.shape[1]),
+        "visuals": {"predictive_dist": {"color": colour}, "observed_dist": {"color": BLACK, "width": 2}},
+        "figure_kwargs": {"figsize": (6.4, 3.2)},
+    }
+    figure = adopt(azp.plot_ppc_dist(tree, group=group, **options))
+    axes = figure.axes[0]
+    axes.plot([], [], color=BLACK, lw=2, label="observed")
+    axes.plot([], [], color=colour, alpha=0.5, label=f"predicted, {options['num_samples']} times")
+    axes.set(xlim=_range(draws, seen), xlabel=name, ylabel="share below", title="")
+    _legend(figure, axes)
     return figure
 
 
@@ -107,4 +118,4 @@ def _range(draws: np.ndarray, seen: np.ndarray) -> tuple[float, float]:
 
 
 def _legend(figure: Figure, axes: Axes) -> None:
-    figure.legend(*axes.get_legend_handles_labels(), loc="outside upper center", ncols=2)
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside upper center", ncols=4)

@@ -1,30 +1,48 @@
 """Did the chains mix? ArviZ's own pictures of it."""
 
+from collections.abc import Callable
 from typing import Any
 
 import arviz_plots as azp
 import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from .components import fitted, flat_draws, moving, sampled
 from .style import BLUE, COLOURS, MOST_COMPONENTS, VERMILION, adopt, shape_of
 
+CHAINS = ["#00402F", "#009E73", "#66C9AD", "#8A8A8A"]  # shades of NUTS's own colour, told apart by lightness
+MOST_DRAWS = 4000  # of a component: ArviZ's test of 40,000 ranks takes ten seconds each, and the file grows with them
+
 
 def rank(tree: xr.DataTree, doc: dict[str, Any]) -> Figure | None:
-    """Return ArviZ's rank plot of the components that mix worst; traces where there is only one chain."""
-    if not sampled(doc):
-        return None
-    labels = worst(moving(tree, doc), doc)
+    """Return ArviZ's rank plot of the components that mix worst; nothing where one chain has no other to agree with."""
+    return _chains(tree, doc, azp.plot_rank) if _num_chains(tree) > 1 else None
+
+
+def trace(tree: xr.DataTree, doc: dict[str, Any]) -> Figure | None:
+    """Return ArviZ's trace plot of the components that mix worst, where there is a single chain."""
+    return _chains(tree, doc, azp.plot_trace) if _num_chains(tree) == 1 else None
+
+
+def _num_chains(tree: xr.DataTree) -> int:
+    return tree["posterior"].sizes["chain"] if "posterior" in tree.children else 0
+
+
+def _chains(tree: xr.DataTree, doc: dict[str, Any], plot: Callable[..., Any]) -> Figure | None:
+    labels = worst(moving(tree, doc), doc) if sampled(doc) else []
     if not labels:
         return None
-    draws = flat_draws(tree, labels)
+    draws = _thinned(flat_draws(tree, labels))
     rows, columns = shape_of(len(labels))
     size = (max(3.2 * columns, 6.4), 2.1 * rows + 0.4)
-    options = {"col_wrap": columns, "figure_kwargs": {"figsize": size}}
-    if draws["posterior"].sizes["chain"] > 1:
-        return _legible(adopt(azp.plot_rank(draws, **options)))
-    return _legible(adopt(azp.plot_trace(draws, **options)))
+    return _legible(adopt(plot(draws, col_wrap=columns, color=CHAINS, figure_kwargs={"figsize": size})))
+
+
+def _thinned(draws: xr.DataTree) -> xr.DataTree:
+    sizes = draws["posterior"].sizes
+    return draws.isel(draw=slice(None, None, -(-sizes["chain"] * sizes["draw"] // MOST_DRAWS)))
 
 
 def worst(labels: list[str], doc: dict[str, Any]) -> list[str]:
@@ -48,12 +66,20 @@ def energy(tree: xr.DataTree, doc: dict[str, Any]) -> Figure | None:
         visuals={"bfmi_points": {"color": BLUE}, "ref_line": {"color": VERMILION}},
         figure_kwargs={"figsize": (7.6, 3.2)},
     )
-    return _legible(adopt(plot))
+    figure = _legible(adopt(plot))
+    figure.axes[0].yaxis.set_major_locator(MaxNLocator(integer=True))
+    figure.axes[0].set_xlabel("E-BFMI")
+    figure.axes[0].set_title("")
+    figure.axes[1].set_xlabel("energy: distance from its mean, and its steps")
+    return figure
 
 
 def _legible(figure: Figure) -> Figure:
     for axes in figure.axes:
-        axes.title.set_fontsize(10.5)
+        for text in list(axes.texts):  # ArviZ writes its test over the curves
+            axes.set_title(f"{axes.get_title()}: {text.get_text().replace('(', ' (')}")
+            text.remove()
+        axes.title.set_fontsize(10)
         axes.tick_params(labelsize=9)
         axes.xaxis.label.set_fontsize(9.5)
         axes.yaxis.label.set_fontsize(9.5)

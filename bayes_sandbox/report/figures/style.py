@@ -1,8 +1,10 @@
 """What do all figures share? One colour for each method, legible text, and no trace in pyplot."""
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, cast
 
 import matplotlib
 from cycler import cycler
@@ -25,6 +27,7 @@ COLOURS = {
 }
 
 MOST_COMPONENTS = 12
+CSS_PIXELS = 96  # of an inch
 
 STYLE: dict[str, Any] = {
     "font.family": "DejaVu Sans",
@@ -45,15 +48,23 @@ STYLE: dict[str, Any] = {
     "figure.dpi": 100,
     "savefig.dpi": 160,  # of the layers that are rasterised inside an SVG
     "svg.hashsalt": "bayes_sandbox",  # the same figure gives the same bytes
-    "path.simplify_threshold": 0.5,
+    "path.simplify_threshold": 1.0,
     "axes.formatter.useoffset": False,
 }
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure as an SVG, and its natural width in pixels."""
+
+    svg: bytes
+    width: int
 
 
 @contextmanager
 def house_style() -> Iterator[None]:
     """Draw with the house's settings, and leave the caller's as they were."""
-    with matplotlib.rc_context(STYLE):
+    with matplotlib.rc_context(cast(Any, STYLE)):
         yield
 
 
@@ -82,3 +93,12 @@ def shape_of(num_panels: int, most_columns: int = 3) -> tuple[int, int]:
     """
     columns = min(num_panels, most_columns)
     return -(-num_panels // columns), columns
+
+
+def picture(figure: Figure) -> Picture:
+    """Return a figure as an SVG without date or address, so that the same run gives the same bytes."""
+    sink = io.BytesIO()
+    nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+    with house_style():
+        figure.savefig(sink, format="svg", metadata=nothing)
+    return Picture(sink.getvalue(), round(figure.get_figwidth() * CSS_PIXELS))

@@ -1,0 +1,78 @@
+"""What was found, for a terminal of 80 columns?"""
+
+import io
+import textwrap
+from collections.abc import Sequence
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from .tables import Document, best_sentence, evidence_rows, parameter_rows
+
+WIDTH = 80
+MOST_ROWS = 12
+PARAMETER_COLUMNS = ("parameter", "MAP", "mode(u)", "grid", "NUTS", "MCSE", "agree?")
+LEGEND = (
+    "MAP and mode(u): the mode in your coordinates and in unconstrained ones; grid and NUTS: mean ± sd; "
+    "agree?: the distance of the means in MCSEs"
+)
+
+
+def summary(doc: Document) -> str:
+    """Return a run's document as text: the model, its parameters, its evidence, then every alert."""
+    model = doc["model"]
+    head = (
+        f"{model['name']}: {_many(model['dimension'], 'parameter')}, {_many(model['num_observations'], 'observation')}"
+    )
+    parts = [head, _rendered(_parameters(doc)), _more(doc), _wrapped(LEGEND)]
+    if doc["evidence"]:
+        parts.append(_rendered(_evidence(doc)))
+    parts += [_wrapped(best_sentence(doc)), *(_wrapped(f"! {warning}") for warning in doc["warnings"])]
+    return "\n".join(part for part in parts if part) + "\n"
+
+
+def _parameters(doc: Document) -> Table:
+    table = _table(PARAMETER_COLUMNS)
+    for row in parameter_rows(doc)[:MOST_ROWS]:
+        cells = (row.label, row.point(row.map), row.point(row.map_unconstrained), row.grid, row.nuts)
+        table.add_row(*map(Text, (*cells, row.mcse_text, row.verdict)))
+    return table
+
+
+def _more(doc: Document) -> str:
+    hidden = len(doc["model"]["parameters"]) - MOST_ROWS
+    return f"… and {hidden} more in summary.csv" if hidden > 0 else ""
+
+
+def _evidence(doc: Document) -> Table:
+    table = _table(("method", "log p(D) ± error", "evaluations", "time", "trusted"))
+    for row in evidence_rows(doc):
+        table.add_row(*(Text(row[key]) for key in ("method", "value", "evaluations", "time", "trusted")))
+    return table
+
+
+def _table(columns: Sequence[str]) -> Table:
+    table = Table(box=box.SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
+    for at, name in enumerate(columns):
+        # Only names may be broken over lines: a number in two pieces is misread.
+        table.add_column(
+            name, justify="right" if at else "left", overflow="fold", no_wrap=at > 0, min_width=None if at else 8
+        )
+    return table
+
+
+def _rendered(table: Table) -> str:
+    """Return a table as plain text, whatever terminal or environment there is."""
+    sink = io.StringIO()
+    Console(file=sink, width=WIDTH, color_system=None, force_terminal=False, _environ={}).print(table)
+    return "\n".join(line.rstrip() for line in sink.getvalue().splitlines())
+
+
+def _wrapped(sentence: str) -> str:
+    return textwrap.fill(sentence, WIDTH, subsequent_indent="  ", break_on_hyphens=False)
+
+
+def _many(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' * (number != 1)}"

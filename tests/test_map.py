@@ -1,0 +1,404 @@
+"""Where is the highest point? Against closed forms, scikit-learn and SciPy; and what is said where there is none."""
+
+import warnings
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpyro
+import numpyro.distributions as dist
+import problems
+import pytest
+from scipy import optimize, special
+from sklearn.linear_model import Lasso, LogisticRegression, Ridge
+
+import bayes_sandbox as bs
+from bayes_sandbox.coordinates import coordinates_of
+
+RNG = np.random.default_rng(8)
+X = RNG.normal(size=(40, 5)) @ (np.eye(5) + 0.6 * np.eye(5, k=1))  # neighbours are correlated
+TRUE_W = np.array([2.0, 0.0, -1.5, 0.0, 0.3])
+Y = X @ TRUE_W + 0.8 * RNG.normal(size=40)
+NOISE = 0.8
+
+
+def linear(prior, x=X, y=Y, noise=NOISE) -> bs.Model:
+    return bs.Model({"w": prior}, lambda w, x: dist.Normal(x @ w, noise), inputs={"x": x}, observed=y)
+
+
+# --- a penalty is a prior --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("tau", [0.05, 3.0])
+def test_ridge_is_a_gaussian_prior(tau):
+    fit = bs.fit_map(linear(dist.Normal(0.0, tau).expand([5])))
+    strength = NOISE**2 / tau**2
+    closed = np.linalg.solve(X.T @ X + strength * np.eye(5), X.T @ Y)
+    theirs = Ridge(alpha=strength, fit_intercept=False, tol=1e-12).fit(X, Y).coef_
+    assert fit.converged
+    np.testing.assert_allclose(fit.params["w"], closed, rtol=1e-9)
+    np.testing.assert_allclose(fit.params["w"], theirs, rtol=1e-9)
+    np.testing.assert_allclose(fit.hessian, X.T @ X / NOISE**2 + np.eye(5) / tau**2, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("b", [0.02, 0.3])
+def test_lasso_is_a_laplace_prior_with_exact_zeros(b):
+    fit = bs.fit_map(linear(dist.Laplace(0.0, b).expand([5]).to_event(1)))
+    alpha = NOISE**2 / (len(Y) * b)
+    theirs = Lasso(alpha=alpha, fit_intercept=False, tol=1e-14, max_iter=100_000).fit(X, Y).coef_
+    assert fit.converged
+    np.testing.assert_array_equal(fit.params["w"] == 0, theirs == 0)
+    np.testing.assert_allclose(fit.params["w"], theirs, atol=1e-7)
+
+
+def test_a_strong_laplace_prior_leaves_nothing():
+    fit = bs.fit_map(linear(dist.Laplace(0.0, 1e-3).expand([5])))
+    assert fit.converged
+    np.testing.assert_array_equal(fit.params["w"], 0.0)
+    assert fit.message.startswith("converged")
+
+
+def test_a_laplace_prior_off_zero_has_its_corner_there():
+    model = bs.Model({"w": dist.Laplace(1.5, 0.1)}, lambda w: dist.Normal(w, 1.0), observed=[1.2, 2.4])
+    fit = bs.fit_map(model)
+    assert fit.converged
+    assert fit.params["w"] == 1.5
+
+
+def test_logistic_regression_is_a_gaussian_prior_on_its_weights():
+    labels = (X @ TRUE_W + RNG.logistic(size=40) > 0).astype(int)
+    model = bs.Model(
+        {"w": dist.Normal(0.0, 0.7).expand([5])},
+        lambda w, x: dist.Bernoulli(logits=x @ w),
+        inputs={"x": X},
+        observed=labels,
+    )
+    fit = bs.fit_map(model)
+    theirs = LogisticRegression(C=0.7**2, fit_intercept=False, tol=1e-12, max_iter=10_000).fit(X, labels)
+    np.testing.assert_allclose(fit.params["w"], theirs.coef_[0], rtol=1e-5)
+
+
+def test_non_negative_weights_are_those_of_nnls():
+    model = linear(dist.HalfNormal(1e4).expand([5]))
+    fit = bs.fit_map(model)
+    theirs, _ = optimize.nnls(X, Y)
+    assert (theirs == 0).any()
+    assert fit.converged
+    np.testing.assert_array_equal(fit.params["w"] == 0, theirs == 0)
+    np.testing.assert_allclose(fit.params["w"], theirs, rtol=1e-5)
+    assert set(fit.edges) == {f"w[{i}] = 0" for i in np.flatnonzero(theirs == 0)}
+
+
+@pytest.mark.parametrize("unit", [1e-6, 1e6])
+def test_the_mode_moves_with_the_unit(unit):
+    here = bs.fit_map(linear(dist.Normal(0.0, 0.5).expand([5])))
+    there = bs.fit_map(linear(dist.Normal(0.0, 0.5 * unit).expand([5]), x=X / unit))
+    assert there.converged
+    np.testing.assert_allclose(there.params["w"], unit * here.params["w"], rtol=1e-7)
+
+
+# --- the mode moves under a change of variables ---------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def globe() -> bs.Model:
+    return bs.Model({"p": dist.Uniform(0, 1)}, lambda p: dist.Binomial(9, p), observed=6)
+
+
+def test_the_globe_has_two_modes_of_one_posterior(globe):
+    user, line = bs.fit_map(globe), bs.fit_map(globe, coordinates="unconstrained")
+    np.testing.assert_allclose(user.params["p"], 6 / 9, rtol=1e-8)
+    np.testing.assert_allclose(line.params["p"], 7 / 11, rtol=1e-8)
+    assert user.log_joint > line.log_joint
+    for fit in (user, line):
+        np.testing.assert_allclose(fit.log_joint, globe.log_joint(fit.params), rtol=1e-12)
+        np.testing.assert_allclose(fit.log_joint, fit.log_prior + fit.log_likelihood, rtol=1e-14)
+    np.testing.assert_allclose(user.hessian, [[9 / (6 / 9 * 3 / 9)]], rtol=1e-6)
+    p = 7 / 11
+    np.testing.assert_allclose(line.hessian, [[11 * p * (1 - p)]], rtol=1e-6)
+
+
+# --- modes on an edge ------------------------------------------------------------------------------------------------
+
+
+def test_nine_of_nine_is_an_edge():
+    fit = bs.fit_map(problems.model_of("nine of nine"))
+    assert fit.converged
+    assert fit.params["p"] == 1.0
+    assert fit.edges == ("p = 1",)
+    np.testing.assert_allclose(fit.log_joint, 0.0, atol=1e-12)
+
+
+def test_a_truncated_mode_is_an_edge():
+    fit = bs.fit_map(problems.model_of("truncated"))
+    assert fit.converged
+    assert fit.params["mu"] == 1.0
+    laplace = bs.fit_laplace(bs.Model({"p": dist.HalfNormal(1.0)}, lambda p: dist.Normal(p, 1.0), observed=-2.0))
+    assert np.isfinite(laplace.log_evidence) == laplace.converged
+
+
+def test_a_scale_of_zero_is_an_edge():
+    """Two groups that could not be more alike: the between-group scale has its mode at 0 under a half-normal prior."""
+    model = bs.Model(
+        {"mu": dist.Normal(0.0, 5.0), "tau": dist.HalfNormal(2.0)},
+        lambda mu, tau: dist.Normal(mu, jnp.sqrt(tau**2 + 1.0)),
+        observed=np.array([1.0, 1.2, 0.9, 1.1]),
+    )
+    fit = bs.fit_map(model)
+    assert fit.converged, fit.message
+    assert fit.params["tau"] == 0.0
+    assert fit.edges == ("tau = 0",)
+    np.testing.assert_allclose(fit.params["mu"], 4.2 / (4 + 1 / 25), rtol=1e-6)
+
+
+@pytest.mark.parametrize("prior", [dist.Exponential(1.0), dist.Gamma(1.0, 1.0), dist.HalfNormal(1.0)])
+def test_a_rate_pushed_to_zero_is_an_edge_under_any_prior_that_is_finite_there(prior):
+    model = bs.Model({"rate": prior}, lambda rate: dist.Poisson(rate), observed=np.array([0, 0, 0]))
+    fit = bs.fit_map(model)
+    assert fit.converged, fit.message
+    assert fit.params["rate"] == 0.0
+
+
+def test_a_corner_of_the_simplex_is_an_edge():
+    model = bs.Model({"p": dist.Dirichlet(jnp.ones(3))}, lambda p: dist.Multinomial(9, p), observed=np.array([4, 0, 5]))
+    fit = bs.fit_map(model)
+    assert fit.converged, fit.message
+    np.testing.assert_allclose(fit.params["p"], [4 / 9, 0.0, 5 / 9], atol=1e-8)
+    assert any(edge.startswith("p[1] = ") for edge in fit.edges)
+
+
+def test_both_sides_of_an_interval_can_be_modes():
+    """Bernoulli draws that want p away from its middle: one edge is higher, both are kept."""
+    model = bs.Model({"x": dist.Uniform(-1.0, 2.0)}, lambda x: dist.Normal(x**2, 1.0), observed=np.array([9.0, 9.0]))
+    fit = bs.fit_map(model)
+    assert fit.converged
+    assert fit.params["x"] == 2.0
+    assert [m.edges for m in fit.modes] == [("x = 2",), ("x = -1",)]
+
+
+# --- several modes ---------------------------------------------------------------------------------------------------
+
+
+def test_every_mode_is_kept_from_the_highest_down():
+    fit = bs.fit_map(problems.model_of("bimodal"))
+    heights = [m.log_joint for m in fit.modes]
+    assert len(fit.modes) == 2
+    assert heights == sorted(heights, reverse=True)
+    centres = sorted(float(m.params["mu"]) for m in fit.modes)
+    found = [
+        optimize.minimize_scalar(
+            lambda m: -float(problems.model_of("bimodal").log_joint({"mu": m})),
+            bounds=b,
+            method="bounded",
+            options={"xatol": 1e-9},
+        ).x
+        for b in ((-4.0, 0.0), (3.0, 6.0))
+    ]
+    np.testing.assert_allclose(centres, found, atol=1e-5)
+    assert sum(m.num_hits for m in fit.modes) <= 16
+    assert fit.params["mu"] == fit.modes[0].params["mu"]
+
+
+def test_labels_that_can_be_switched_give_modes_of_one_height():
+    model = bs.Model(
+        {"a": dist.Normal(0.0, 4.0), "b": dist.Normal(0.0, 4.0)},
+        lambda a, b: dist.MixtureSameFamily(
+            dist.Categorical(probs=jnp.array([0.5, 0.5])), dist.Normal(jnp.stack([a, b]), 0.5)
+        ),
+        observed=np.array([-2.1, -1.7, 3.3, 2.9]),
+    )
+    fit = bs.fit_map(model)
+    assert len(fit.modes) >= 2
+    first, second = fit.modes[:2]
+    np.testing.assert_allclose(first.log_joint, second.log_joint, rtol=1e-9)
+    np.testing.assert_allclose(
+        [first.params["a"], first.params["b"]], [second.params["b"], second.params["a"]], rtol=1e-6
+    )
+
+
+# --- where there is no mode, and what is said --------------------------------------------------------------------------
+
+
+def test_a_flat_direction_is_named():
+    flat = dist.ImproperUniform(dist.constraints.real, (), ())
+    model = bs.Model(
+        {"a": flat, "b": flat, "c": dist.Normal(0, 1)}, lambda a, b, c: dist.Normal(a + b + c, 1.0), observed=2.0
+    )
+    fit = bs.fit_map(model)
+    assert not fit.converged
+    assert "flat direction" in fit.message
+    assert "a" in fit.message
+    assert "b" in fit.message
+    assert not bs.fit_laplace(model).converged
+
+
+def test_separation_under_a_flat_prior_has_no_mode():
+    flat = dist.ImproperUniform(dist.constraints.real, (), ())
+    model = bs.Model(
+        {"slope": flat},
+        lambda slope, x: dist.Bernoulli(logits=slope * x),
+        inputs={"x": np.array([-2.0, -0.5, 0.4, 1.0])},
+        observed=np.array([0, 0, 1, 1]),
+    )
+    fit = bs.fit_map(model)
+    assert not fit.converged
+    assert "separation" in fit.message
+    assert "slope → ∞" in fit.message
+    assert not bs.fit_laplace(model).converged
+
+
+def test_separation_under_a_proper_prior_has_one():
+    model = bs.Model(
+        {"slope": dist.Normal(0.0, 100.0)},
+        lambda slope, x: dist.Bernoulli(logits=slope * x),
+        inputs={"x": np.array([-2.0, -0.5, 0.4, 1.0])},
+        observed=np.array([0, 0, 1, 1]),
+    )
+    fit = bs.fit_map(model)
+    assert fit.converged
+    np.testing.assert_allclose(jax.grad(model.log_joint)({"slope": float(fit.params["slope"])})["slope"], 0, atol=1e-8)
+
+
+EFFECTS = np.array([28.0, 8.0, -3.0, 7.0, -1.0, 1.0, 18.0, 12.0])
+ERRORS = np.array([15.0, 10.0, 16.0, 11.0, 9.0, 11.0, 10.0, 18.0])
+
+
+def test_centred_eight_schools_have_no_highest_point():
+    model = bs.Model(
+        {
+            "mu": dist.Normal(0, 5),
+            "tau": dist.HalfCauchy(5),
+            "theta": lambda mu, tau: dist.Normal(mu, tau).expand([8]).to_event(1),
+        },
+        lambda theta, errors: dist.Normal(theta, errors),
+        inputs={"errors": ERRORS},
+        observed=EFFECTS,
+    )
+    for coordinates in ("params", "unconstrained"):
+        fit = bs.fit_map(model, coordinates=coordinates)
+        assert not fit.converged
+        assert "without bound" in fit.message
+        assert "tau → 0" in fit.message
+
+
+def test_a_pole_at_an_edge_is_no_mode():
+    fit = bs.fit_map(problems.model_of("pole at zero"))
+    assert not fit.converged
+    assert "without bound" in fit.message
+    assert "p → 0" in fit.message
+
+
+def test_no_finite_start_is_said():
+    def impossible(y):
+        mu = numpyro.sample("mu", dist.Normal(0.0, 1.0))
+        numpyro.factor("never", jnp.where(mu > 1e9, 0.0, -jnp.inf))
+        numpyro.sample("y", dist.Normal(mu, 1.0), obs=y)
+
+    model = bs.Model.from_numpyro(impossible, 0.3)
+    fit = bs.fit_map(model)
+    assert not fit.converged
+    assert "no start had a finite density" in fit.message
+    assert not bs.fit_laplace(model).converged
+
+
+def test_a_mode_far_from_every_start_is_found():
+    """The prior is far from the likelihood, a hundred of its standard deviations."""
+    for name in ("prior far away", "wide prior", "tiny units", "huge units", "a hundred thousand observations"):
+        fit, problem = bs.fit_map(problems.model_of(name)), problems.BY_NAME[name]
+        assert fit.converged, (name, fit.message)
+        np.testing.assert_allclose(fit.params["mu"], problem.mean["mu"], rtol=1e-7, err_msg=name)
+
+
+@pytest.mark.parametrize("level", [1e-9, 1e9])
+def test_the_height_of_the_density_does_not_matter(level):
+    """Scaling the data's unit moves the log joint by a constant and nothing else."""
+    model = bs.Model(
+        {"s": dist.LogNormal(np.log(level), 1.0)}, lambda s: dist.Normal(0.0, s), observed=level * np.array([1.1, -0.4])
+    )
+    fit = bs.fit_map(model)
+    assert fit.converged, fit.message
+    small = bs.fit_map(
+        bs.Model({"s": dist.LogNormal(0.0, 1.0)}, lambda s: dist.Normal(0.0, s), observed=np.array([1.1, -0.4]))
+    )
+    np.testing.assert_allclose(fit.params["s"], level * small.params["s"], rtol=1e-6)
+
+
+# --- the record ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["noisy line", "laplace pair", "nine of nine"])
+def test_the_path_ends_at_the_params_and_rises(name):
+    model = problems.model_of(name)
+    fit = bs.fit_map(model)
+    for param, steps in fit.path.items():
+        np.testing.assert_allclose(steps[-1], fit.params[param], rtol=1e-6, atol=1e-9)
+    heights = np.asarray(jax.vmap(model.log_joint)(fit.path))
+    assert len(heights) > 1
+    assert (np.diff(heights) > -1e-9 * (1 + np.abs(heights[1:]))).all()
+    np.testing.assert_allclose(heights[-1], fit.log_joint, rtol=1e-9, atol=1e-12)
+
+
+def test_the_same_seed_gives_the_same_answer(globe):
+    one, two = bs.fit_map(globe, seed=3), bs.fit_map(globe, seed=jax.random.key(3))
+    assert one.params["p"] == two.params["p"]
+    assert one.num_evaluations == two.num_evaluations
+    np.testing.assert_array_equal(one.path["p"], two.path["p"])
+
+
+def test_wrong_options_are_refused(globe):
+    with pytest.raises(ValueError, match="coordinates must be"):
+        bs.fit_map(globe, coordinates="native")
+    with pytest.raises(TypeError, match="seed must be"):
+        bs.fit_map(globe, seed="zero")
+
+
+# --- Laplace ---------------------------------------------------------------------------------------------------------------
+
+GAUSSIAN = problems.names(every=["gaussian"], none=["improper"])
+
+
+@pytest.mark.parametrize("name", GAUSSIAN)
+def test_laplace_is_exact_on_a_gaussian(name):
+    fit, problem = problems.laplace_of(name), problems.BY_NAME[name]
+    assert fit.converged
+    np.testing.assert_allclose(fit.log_evidence, problem.log_evidence, rtol=1e-12, atol=1e-8)
+    for param, mean in problem.mean.items():
+        np.testing.assert_array_less(np.abs(fit.params[param] - mean), 1e-6 * problem.sd[param])
+
+
+@pytest.mark.parametrize("name", ["regression", "ridge", "four weights"])
+def test_the_scale_is_the_cholesky_factor_of_the_inverse_hessian(name):
+    """Not inv(chol(H)): its determinant is the same, so that Laplace would not notice and every finer rule would."""
+    model, fit = problems.model_of(name), problems.laplace_of(name)
+    hessian = -jax.hessian(coordinates_of(model).log_density)(jnp.asarray(fit.position))
+    np.testing.assert_allclose(fit.scale @ fit.scale.T @ hessian, np.eye(model.dimension), atol=1e-5)
+    np.testing.assert_array_equal(fit.scale, np.tril(fit.scale))
+    wrong = np.linalg.inv(np.linalg.cholesky(hessian))
+    assert np.abs(wrong @ wrong.T @ hessian - np.eye(model.dimension)).max() > 0.1  # the case can tell them apart
+
+
+def test_laplace_draws_have_the_posteriors_covariance():
+    problem, fit = problems.BY_NAME["regression"], problems.laplace_of("regression")
+    n = 40_000
+    draws = fit.sample(1, n)
+    np.testing.assert_array_less(np.abs(draws.mean(axis=0) - problem.mean["w"]), 4 * problem.sd["w"] / np.sqrt(n))
+    np.testing.assert_array_less(np.abs(draws.std(axis=0) / problem.sd["w"] - 1), 4 / np.sqrt(2 * n))
+    hessian = -jax.hessian(coordinates_of(problems.model_of("regression")).log_density)(jnp.asarray(fit.position))
+    expected = np.linalg.inv(hessian)
+    correlation = expected / np.sqrt(np.outer(np.diag(expected), np.diag(expected)))
+    np.testing.assert_allclose(np.corrcoef(draws.T), correlation, atol=4 / np.sqrt(n))
+
+
+def test_laplace_of_a_beta_is_stirlings_formula():
+    """log B(α, β) by its Gaussian: the unconstrained mode of Beta(α, β) is α/(α+β), its precision αβ/(α+β)."""
+    fit = problems.laplace_of("coin")
+    a, b = 3.0, 9.0
+    height = a * np.log(a / (a + b)) + b * np.log(b / (a + b))
+    expected = np.log(special.comb(10, 2)) + height + 0.5 * np.log(2 * np.pi * (a + b) / (a * b))
+    np.testing.assert_allclose(fit.log_evidence, expected, rtol=1e-9)
+
+
+def test_a_fit_is_silent_under_strict_warnings(globe):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        bs.fit_map(globe)
