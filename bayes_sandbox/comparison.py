@@ -77,7 +77,7 @@ class Comparison:
     def best(self) -> Evidence | None:
         """The trusted estimate with the smallest error; None where none is trusted."""
         trusted = [e for e in self.evidence if e.trusted]
-        return min(trusted, key=lambda e: e.error, default=None)
+        return min(trusted, key=lambda e: (e.error, e.method != "grid"), default=None)
 
     def summary(self) -> str:
         """Return what was found as a table of text, 80 columns wide."""
@@ -233,7 +233,7 @@ def _evidence_agreement(estimates: Sequence[Evidence]) -> bool | None:
 
 def _posterior_agreement(grid: GridFit | None, nuts: NUTSFit | None) -> tuple[bool | None, list[str]]:
     """Hold NUTS means within 4 MCSE and sds within 5 % of the grid's; None where either is missing."""
-    if grid is None or nuts is None or grid.skipped or not grid.converged:
+    if grid is None or nuts is None or not (grid.converged or grid.evidence.trusted):
         return None, []
     details, unclear = [], []
     mean, sd = flattened(grid.mean), flattened(grid.sd)

@@ -10,7 +10,6 @@ so that integrals agree in both coordinates while modes do not.
 
 import functools
 import math
-import weakref
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -24,14 +23,12 @@ from .naming import labels
 
 Position = jax.Array | np.ndarray
 
-_KNOWN: "weakref.WeakKeyDictionary[Model, Coordinates]" = weakref.WeakKeyDictionary()
-
 
 def coordinates_of(model: Model) -> "Coordinates":
-    """Return the model's coordinates, made once, so that what was compiled for it is used again."""
-    if model not in _KNOWN:
-        _KNOWN[model] = Coordinates(model)
-    return _KNOWN[model]
+    """Return the model's coordinates, made once and kept with it, so that what was compiled is used again."""
+    if model.compiled is None:
+        model.compiled = Coordinates(model)
+    return model.compiled
 
 
 class Coordinates:
@@ -52,7 +49,7 @@ class Coordinates:
     """
 
     def __init__(self, model: Model):
-        self._model = weakref.proxy(model)
+        self._model = model
         self._shapes = dict(model.structure.shapes)
         self._sizes = dict(model.structure.unconstrained_shapes)
         self._compiled: dict[str, Callable[[Any], jax.Array]] = {}

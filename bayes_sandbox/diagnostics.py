@@ -65,14 +65,17 @@ def _complaints(
     said = []
     r_hat, ess = _worst(found["r_hat"], max), _worst(found["ess_bulk"], min)
     tail = _worst(found["ess_tail"], min)
-    if not r_hat[1] < LARGEST_R_HAT:
+    if np.isnan(r_hat[1]) and not all(np.isnan(v) for v in found["ess_bulk"].values()):
+        said.append("R-hat is undefined: it needs at least two chains, or one that moves")
+    elif not r_hat[1] < LARGEST_R_HAT:
         said.append(f"R-hat of {r_hat[0]} is {r_hat[1]:.3f} (should be below {LARGEST_R_HAT}): chains disagree")
     if not ess[1] > SMALLEST_ESS:
         said.append(f"bulk ESS of {ess[0]} is {ess[1]:.0f} (should be above {SMALLEST_ESS:.0f})")
     if not tail[1] > SMALLEST_ESS / 2:
         said.append(f"tail ESS of {tail[0]} is {tail[1]:.0f} (should be above {SMALLEST_ESS / 2:.0f})")
     if divergent:
-        said.append(f"{divergent} divergent transitions: part of the posterior is too steep for the sampler")
+        plural = "transition" if divergent == 1 else "transitions"
+        said.append(f"{divergent} divergent {plural}: part of the posterior is too steep for the sampler")
     if saturated > LARGEST_SATURATED:
         said.append(f"{saturated:.0%} of draws reached the maximum tree depth")
     if bfmi and min(bfmi) < SMALLEST_BFMI:

@@ -115,6 +115,7 @@ class Model:
     ) -> None:
         self.name = str(name)
         self._program, self._args, self._kwargs = program, args, dict(kwargs)
+        self.compiled: Any = None  # what `coordinates` compiles for this model is kept here
         self.structure: Structure = inspect_program(program, args, self._kwargs)
         self._check_traceable()
         self.parameters = [label for n, shape in self.structure.shapes.items() for label in labels(n, shape)]

@@ -16,6 +16,8 @@ NUDGE = 0.3  # in predicted standard deviations: near enough for a true peak to 
 LARGEST_HESSIAN = 250  # beyond this many coordinates the d×d Hessian costs more than quasi-Newton's extra steps
 
 
+# What SciPy raises where a derivative is not finite; the last where its first factorisation fails.
+_STOPS = (ValueError, np.linalg.LinAlgError, UnboundLocalError)
 _NEWTON = {"gtol": 1e-9, "max_trust_radius": 1e9}
 
 
@@ -53,7 +55,7 @@ def climb(surface: Climbable, start: np.ndarray) -> Climb:
             raise StopIteration
 
     # A derivative that is not finite, or exactly zero at the start, ends the walk where it stands.
-    with np.errstate(all="ignore"), suppress(ValueError, np.linalg.LinAlgError):
+    with np.errstate(all="ignore"), suppress(*_STOPS):
         _minimize(surface, path[0], keep)
     position = polish(surface, path[-1])
     if not np.array_equal(position, path[-1]):

@@ -7,6 +7,7 @@ from .climb import Climb, Kind, climb
 from .surface import Surface
 
 AT_EDGE = 700.0  # exp(−700) is all but zero, and still a number: a density at zero itself may be 0 · ∞
+BY_EDGE = 60.0  # near enough for every digit, and derivatives are still numbers
 NEAR = 20.0  # a coordinate this far out is within 2e-9 of its edge
 
 
@@ -65,15 +66,18 @@ def settle_on_edge(surface: Surface, ran: Climb, edges: np.ndarray) -> Climb | N
     running = edges[np.arange(len(position)), towards] & (flat | (np.abs(position) > NEAR)) & (np.abs(position) > 4)
     if not running.any():
         return None
-    position[running] = np.sign(position[running]) * AT_EDGE
-    inner = Pinned(surface, position, running)
-    path = np.concatenate([ran.path, [position]])
-    if inner.free.any() and np.isfinite(surface.value(position)):
+    sides = np.sign(position[running])
+    position[running] = sides * np.maximum(BY_EDGE, np.abs(position[running]))
+    path = ran.path
+    if not running.all() and np.isfinite(surface.value(position)):
+        inner = Pinned(surface, position, running)
         rest = climb(inner, position[inner.free])
         if rest.kind is not Kind.PEAK:
             return None
         position = inner.full(rest.position)
-        path = np.concatenate([ran.path, inner.full(rest.path)])
+        path = np.concatenate([path, inner.full(rest.path)])
+    position[running] = sides * AT_EDGE
+    path = np.concatenate([path, [position]])
     return _at_edge(surface, position, running, path)
 
 
@@ -110,4 +114,4 @@ def snapped(coords: Coordinates, at: Climb) -> np.ndarray:
         np.isin(coords.own_axis, np.flatnonzero(at.direction)) if at.kind is Kind.EDGE else np.zeros(len(values), bool)
     )
     rounded = np.array([float(f"{v:.12g}") for v in values])
-    return np.where(pinned & (np.abs(values) > 1e-300), rounded, np.where(pinned, 0.0, values))
+    return np.where(pinned & (np.abs(values) > 1e-300), rounded, np.where(pinned, 0.0, values)) + 0.0  # no −0

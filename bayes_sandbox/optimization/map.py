@@ -104,7 +104,7 @@ def _record(model: Model, coords: Coordinates, coordinates: str, found: Search, 
     if end is None:
         end = Climb(np.zeros(model.dimension), np.inf, np.zeros((1, model.dimension)), Kind.STUCK, np.zeros(0))
     params, flat = _at_mode(model, coords, end)
-    log_prior, log_likelihood, _ = (float(v) for v in coords.log_parts_many(end.position[None])[0])
+    log_prior, log_likelihood, _ = (float(v) + 0.0 for v in coords.log_parts_many(end.position[None])[0])
     converged = found.trouble is None and bool(found.modes)
     return MAPFit(
         params=params,

@@ -125,7 +125,7 @@ def fit_grid(
     floor = rounding(coords, frame, model)
     integral = run_rule(rule, summer, frame, laplace.humps, tolerance, max_nodes, floor)
     if integral is None or not np.isfinite(integral.log_value):
-        return _declined(model, _too_fine(model, laplace, max_nodes, rate), started)
+        return _declined(model, _too_fine(model, laplace, max_nodes), started)
     return _record(model, coords, summer, integral, laplace, key, started)
 
 
@@ -150,13 +150,12 @@ def integrate_likelihood(
     return found.log_value, ""
 
 
-def _too_fine(model: Model, laplace: LaplaceFit, max_nodes: float, rate: float) -> str:
-    several = len(weighty(laplace.humps))
-    if model.dimension > 3 and several <= 1:
-        return declined_sentence(model.dimension, max_nodes, rate)
+def _too_fine(model: Model, laplace: LaplaceFit, max_nodes: float) -> str:
+    modes = len(weighty(laplace.humps))
+    shape = f"{modes} modes" if modes > 1 else "this posterior's narrow places and long tails"
     return (
-        f"{several} mode(s) in {model.dimension} dimensions need a finer grid than the {max_nodes:.1e} nodes that fit "
-        "the budget; raise max_evaluations and budget, or use bridge or importance sampling instead"
+        f"{shape} in {model.dimension} dimensions need a finer grid than the {max_nodes:.1e} nodes that fit the "
+        "budget; raise max_evaluations and budget, or use bridge or importance sampling instead"
     )
 
 
@@ -179,7 +178,7 @@ def _record(
     marginals = _marginals(model, coords, summer, integral, draws)
     num_evaluations = summer.num_evaluations + laplace.num_evaluations
     seconds = time.perf_counter() - started
-    how = f"{integral.rule}; {BLIND}"
+    how = f"{integral.rule}; {_coarse_curves(marginals)}{BLIND}"
     return GridFit(
         evidence=_evidence(model, integral, doubts, num_evaluations, seconds),
         log_integral=integral.log_value,
@@ -199,6 +198,11 @@ def _record(
         num_evaluations=num_evaluations,
         seconds=seconds,
     )
+
+
+def _coarse_curves(marginals: dict[str, Marginal]) -> str:
+    worst = max((abs(m.mass - 1) for m in marginals.values() if np.isfinite(m.mass)), default=0.0)
+    return f"curves come from coarser sums, off by {worst:.0e} before they were normalised; " if worst > 1e-3 else ""
 
 
 def _doubts(integral: Integral, drawn: GridDraws, laplace: LaplaceFit) -> list[str]:

@@ -9,7 +9,8 @@ from .rules import Axis, gauss_hermite
 from .summing import Frame, Summer, Sums
 
 LADDER = (1, 5, 9, 15, 21, 31)  # k = 3 is no better than k = 1 in theory
-STEEP_LADDER = (1, 5, 7, 9, 11, 13, 15)  # in many dimensions each step up multiplies the cost
+FAST = 0.3  # a ladder that gains less than this factor a rung has further to go than its last step shows
+STEEP_LADDER = (1, 5, 7, 9, 11, 13, 15, 19, 23, 27)  # in many dimensions each step up multiplies the cost
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,8 @@ def rungs(dimension: int) -> tuple[int, ...]:
 def climb_ladder(summer: Summer, frame: Frame, tolerance: float, max_nodes: float, floor: float) -> Integral | None:
     """Sum at one rung after another until two agree; None where not even two rungs fit in `max_nodes`.
 
-    The error is the last difference, enlarged by the ratio at which the differences fall: a ladder that gains a
-    factor r a rung has still r/(1 − r) of its last difference to go (Liu & Pierce 1994 for the rule).
+    The error is the last difference where differences fall fast; else the last two together, or what a geometric
+    series of that ratio r has still to go, r/(1 − r) of the last difference (Liu & Pierce 1994 for the rule).
     """
     dimension = len(frame.centre)
     values: list[float] = []
@@ -97,4 +98,6 @@ def _remaining(values: list[float]) -> float:
         return max(last, 1e-3)  # one agreement may be luck
     before = max(abs(values[-2] - values[-3]), 1e-300)
     ratio = min(last / before, 0.9)
-    return last * max(1.0, ratio / (1 - ratio))
+    if ratio > FAST:  # so slow a ladder that one rung says little
+        return max(abs(values[-1] - values[-3]), last * ratio / (1 - ratio))
+    return last

@@ -13,6 +13,7 @@ from .tables import Document, best_sentence, evidence_rows, parameter_rows
 
 WIDTH = 80
 MOST_ROWS = 12
+LONG_NAME = 10  # characters; a longer name takes the room of the MCSE, which "agree?" knows
 PARAMETER_COLUMNS = ("parameter", "MAP", "mode(u)", "grid", "NUTS", "MCSE", "agree?")
 LEGEND = (
     "MAP and mode(u): the mode in your coordinates and in unconstrained ones; grid and NUTS: mean ± sd; "
@@ -34,10 +35,12 @@ def summary(doc: Document) -> str:
 
 
 def _parameters(doc: Document) -> Table:
-    table = _table(PARAMETER_COLUMNS)
-    for row in parameter_rows(doc)[:MOST_ROWS]:
+    rows = parameter_rows(doc)[:MOST_ROWS]
+    long = max(len(row.label) for row in rows) > LONG_NAME
+    table = _table([c for c in PARAMETER_COLUMNS if not (long and c == "MCSE")])
+    for row in rows:
         cells = (row.label, row.point(row.map), row.point(row.map_unconstrained), row.grid, row.nuts)
-        table.add_row(*map(Text, (*cells, row.mcse_text, row.verdict)))
+        table.add_row(*map(Text, (*cells, *(() if long else (row.mcse_text,)), row.verdict)))
     return table
 
 
@@ -66,7 +69,8 @@ def _table(columns: Sequence[str]) -> Table:
 def _rendered(table: Table) -> str:
     """Return a table as plain text, whatever terminal or environment there is."""
     sink = io.StringIO()
-    Console(file=sink, width=WIDTH, color_system=None, force_terminal=False, _environ={}).print(table)
+    plain = {"color_system": None, "force_terminal": False, "force_jupyter": False, "_environ": {}}
+    Console(file=sink, width=WIDTH, **plain).print(table)
     return "\n".join(line.rstrip() for line in sink.getvalue().splitlines())
 
 
