@@ -20,9 +20,12 @@ import os
 import sys
 from typing import Any
 
+from .compiler import protect_process
+
 __version__ = "0.1.0"
 
 os.environ["JAX_ENABLE_X64"] = "1"
+protect_process()
 if "jax" in sys.modules:
     sys.modules["jax"].config.update("jax_enable_x64", True)
 

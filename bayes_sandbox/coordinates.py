@@ -18,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpyro.distributions import biject_to
 
+from .compiler import compiled
 from .model import Model
 from .naming import labels
 
@@ -184,7 +185,7 @@ class Coordinates:
 
     def _batched(self, name: str) -> Callable[[Any], np.ndarray]:
         if name not in self._compiled:
-            self._compiled[name] = jax.jit(jax.vmap(getattr(self, name)))
+            self._compiled[name] = compiled(jax.vmap(getattr(self, name)))
         return in_batches(self._compiled[name], batch=2048)
 
     @functools.cached_property
@@ -193,7 +194,7 @@ class Coordinates:
 
         Read off ∂params/∂position at a few points: a row with a single entry is a parameter with its own axis.
         """
-        jacobian = jax.jit(jax.vmap(jax.jacobian(self.constrain_flat)))
+        jacobian = compiled(jax.vmap(jax.jacobian(self.constrain_flat)))
         points = np.random.default_rng(0).normal(size=(4, self.dimension))
         slopes = np.asarray(jacobian(points))
         alone = (np.abs(slopes).max(axis=0) > 0).sum(axis=1) == 1

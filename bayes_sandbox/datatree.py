@@ -11,6 +11,7 @@ import jax
 import numpy as np
 import xarray as xr
 
+from .compiler import compiled
 from .model import Model
 from .optimization import LaplaceFit, MAPFit
 from .quadrature import GridFit
@@ -85,7 +86,7 @@ def comparison_datatree(result: "Comparison") -> xr.DataTree:
         groups.update({k: v.to_dataset() for k, v in nuts_datatree(result.nuts).children.items()})
         draws, positions = result.nuts.draws, result.nuts.positions
         groups["posterior"] = dataset(
-            {**draws, **_each(jax.jit(jax.vmap(model.deterministics)), draws)}, attrs=_provenance(result.nuts)
+            {**draws, **_each(compiled(jax.vmap(model.deterministics)), draws)}, attrs=_provenance(result.nuts)
         )
         groups["unconstrained_posterior"] = dataset(_by_site(model, positions))
         groups.update(_densities(model, draws))
@@ -145,7 +146,7 @@ def _densities(model: Model, draws: Arrays) -> dict[str, xr.Dataset | None]:
         likelihood = {f"likelihood:{k}": v for k, v in model.log_likelihood(params).items()}
         return {**likelihood, **{f"prior:{k}": v for k, v in model.log_prior_by_site(params).items()}}
 
-    found = _each(jax.jit(jax.vmap(both)), draws)
+    found = _each(compiled(jax.vmap(both)), draws)
     pointwise = {k.split(":", 1)[1]: v for k, v in found.items() if k.startswith("likelihood:")}
     observed = {k: v for k, v in pointwise.items() if k in model.structure.data}
     prior = {k.split(":", 1)[1]: v for k, v in found.items() if k.startswith("prior:")}
@@ -160,7 +161,7 @@ def _predictor(model: Model) -> Any:
     def one(point: Arrays) -> dict[str, jax.Array]:
         return model.predict(jax.random.wrap_key_data(point["key"]), {k: v for k, v in point.items() if k != "key"})
 
-    return jax.jit(jax.vmap(one))
+    return compiled(jax.vmap(one))
 
 
 def _predictive(model: Model, predictor: Any, draws: Arrays, key: jax.Array) -> xr.Dataset | None:

@@ -16,6 +16,7 @@ from numpyro import handlers
 from numpyro.distributions import constraints
 from numpyro.infer.util import compute_log_probs
 
+from .compiler import compiled
 from .errors import ModelError, suggestion
 from .inspection import Structure, inspect_program
 from .naming import describe, labels
@@ -202,7 +203,7 @@ class Model:
                 trace = handlers.trace(seeded).get_trace(*self._args, **self._kwargs)
             return {name: trace[name]["value"] for name in self.structure.shapes}
 
-        return jax.jit(jax.vmap(one))
+        return compiled(jax.vmap(one))
 
     def predict(self, key: Any, params: Params) -> dict[str, jax.Array]:
         """Return new data of the observed sites at one point θ. Raises `ModelError` where there are only factors."""

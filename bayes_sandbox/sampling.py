@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpyro.infer import MCMC, NUTS
 
+from .compiler import compiled
 from .coordinates import Coordinates, coordinates_of
 from .diagnostics import Diagnostics, diagnose, pareto_k
 from .errors import SamplingError
@@ -138,7 +139,7 @@ def _is_good(coords: Coordinates, laplace: LaplaceFit, key: jax.Array) -> tuple[
 
 def _starts(model: Model, coords: Coordinates, key: jax.Array, num_chains: int) -> np.ndarray:
     found = starting_positions(model, coords, key, max(num_chains, 8))
-    gradient = jax.jit(jax.vmap(jax.grad(coords.log_density)))
+    gradient = compiled(jax.vmap(jax.grad(coords.log_density)))
     if len(found):
         found = found[np.isfinite(np.asarray(gradient(found))).all(axis=1)]
     if not len(found):

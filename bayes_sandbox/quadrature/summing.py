@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..compiler import compiled
 from ..progress import Progress, quiet
 from .rules import Axis
 
@@ -129,7 +130,7 @@ def _padded(length: int) -> int:
     return next(size for size in (32, 256, 4096, 65536, LONGEST_AXIS) if length <= size)
 
 
-@partial(jax.jit, static_argnums=(0, 1))
+@partial(compiled, static_argnums=(0, 1))
 def _add_blocks(kernel: Kernel, block: int, grid: Any, sums: Sums, start: Any, stop: Any) -> Sums:
     centre, scale, log_det, nodes, log_weights, counts = grid
     num_nodes = jnp.prod(counts)

@@ -102,10 +102,11 @@ def parameter_rows(doc: Document) -> list[ParameterRow]:
         "nuts_sd": nuts.get("sd"),
         **{name: nuts.get(name) for name in ("mcse_mean", "mcse_sd", "ess_bulk", "ess_tail", "r_hat")},
     }
+    trusted = any(e["method"] == "grid" and e["trusted"] for e in doc["evidence"])
     return [
         ParameterRow(
             label=label,
-            comparable=bool(grid.get("converged")),
+            comparable=bool(grid.get("converged")) or trusted,
             **{name: number((column or {}).get(label)) for name, column in columns.items()},
         )
         for label in doc["model"]["parameters"]

@@ -69,8 +69,8 @@ def _table(columns: Sequence[str]) -> Table:
 def _rendered(table: Table) -> str:
     """Return a table as plain text, whatever terminal or environment there is."""
     sink = io.StringIO()
-    plain = {"color_system": None, "force_terminal": False, "force_jupyter": False, "_environ": {}}
-    Console(file=sink, width=WIDTH, **plain).print(table)
+    console = Console(file=sink, width=WIDTH, color_system=None, force_terminal=False, force_jupyter=False, _environ={})
+    console.print(table)
     return "\n".join(line.rstrip() for line in sink.getvalue().splitlines())
 
 

@@ -1,0 +1,29 @@
+"""Every notebook runs from top to bottom, and was saved with its pictures."""
+
+import json
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import pytest
+
+NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
+
+
+def _code(notebook: Path) -> list[dict]:
+    return [cell for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"] if cell["cell_type"] == "code"]
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda p: p.stem)
+def test_a_notebook_runs(notebook: Path) -> None:
+    space: dict = {}
+    for cell in _code(notebook):
+        lines = [line for line in "".join(cell["source"]).splitlines() if not line.startswith("%")]
+        exec(compile("\n".join(lines), notebook.name, "exec"), space)
+    plt.close("all")
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda p: p.stem)
+def test_a_notebook_shows_its_results(notebook: Path) -> None:
+    outputs = [output for cell in _code(notebook) for output in cell["outputs"]]
+    assert not any(output["output_type"] == "error" for output in outputs)
+    assert sum("image/svg+xml" in output.get("data", {}) for output in outputs) >= 3
