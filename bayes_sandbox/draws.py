@@ -37,6 +37,7 @@ def adopt_draws(model: Model, draws: Any) -> NUTSFit:
         Where a parameter is missing, has another shape, is not finite, or lies where this model has no density.
     """
     if isinstance(draws, NUTSFit):
+        _checked(model, draws.draws)
         return draws
     given, stats = _read(draws)
     arrays = _checked(model, given)
@@ -70,7 +71,7 @@ def _read(draws: Any) -> tuple[Mapping[str, Any], dict[str, np.ndarray]]:
         try:
             samples = draws.get_samples(group_by_chain=True)
             extra = draws.get_extra_fields(group_by_chain=True)
-        except (AttributeError, TypeError) as error:
+        except (AttributeError, AssertionError, TypeError) as error:
             raise EvidenceError("the MCMC object has no draws; call mcmc.run(...) first") from error
         if not isinstance(samples, Mapping):
             raise EvidenceError("the MCMC object was run on a bare potential; pass its draws as a dict by name")

@@ -65,7 +65,14 @@ def rounding(coords: Coordinates, frame: Frame, model: Model) -> float:
 
 
 def run_rule(
-    rule: str, summer: Summer, frame: Frame, humps: Sequence[Hump], tolerance: float, max_nodes: float, floor: float
+    rule: str,
+    coords: Coordinates,
+    summer: Summer,
+    frame: Frame,
+    humps: Sequence[Hump],
+    tolerance: float,
+    max_nodes: float,
+    floor: float,
 ) -> Integral | None:
     """Run one rule, or choose: one hump in many dimensions climbs the ladder, all else is left to the trapezoid.
 
@@ -76,11 +83,11 @@ def run_rule(
     if rule == "gauss-hermite":
         return climb_ladder(summer, frame, tolerance, max_nodes, floor)
     if rule == "trapezoid" or dimension <= 3 or not single:
-        return trapezoid(summer, frame, humps, tolerance, max_nodes, floor)
+        return trapezoid(coords, summer, frame, humps, tolerance, max_nodes, floor)
     ladder = climb_ladder(summer, frame, tolerance, max_nodes, floor)
     if ladder is not None and ladder.settled:
         return ladder
-    other = trapezoid(summer, frame, humps, tolerance, max_nodes, floor)
+    other = trapezoid(coords, summer, frame, humps, tolerance, max_nodes, floor)
     found = [i for i in (ladder, other) if i is not None]
     return min(found, key=lambda i: i.error, default=None)
 

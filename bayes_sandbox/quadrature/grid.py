@@ -123,7 +123,7 @@ def fit_grid(
         return _declined(model, "no point tried had a finite density; there is nothing to sum", started)
     summer = Summer(coords.kernel, model.dimension, model.num_observations, progress_of(progress))
     floor = rounding(coords, frame, model)
-    integral = run_rule(rule, summer, frame, laplace.humps, tolerance, max_nodes, floor)
+    integral = run_rule(rule, coords, summer, frame, laplace.humps, tolerance, max_nodes, floor)
     if integral is None or not np.isfinite(integral.log_value):
         return _declined(model, _too_fine(model, laplace, max_nodes), started)
     return _record(model, coords, summer, integral, laplace, key, started)
@@ -144,7 +144,7 @@ def integrate_likelihood(
     if frame is None:
         return np.nan, "no point tried had a finite density"
     summer = Summer(coords.likelihood_kernel, model.dimension, model.num_observations)
-    found = trapezoid(summer, frame, laplace.humps, tolerance, max_evaluations, 0.0)
+    found = trapezoid(coords, summer, frame, laplace.humps, tolerance, max_evaluations, 0.0, beyond_ends=False)
     if found is None or not found.error < 0.01 or found.edge_mass > 1e-6:
         return np.nan, "it does not settle: the likelihood alone falls off too slowly, or not at all"
     return found.log_value, ""

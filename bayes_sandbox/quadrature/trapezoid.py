@@ -6,34 +6,46 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..coordinates import Coordinates
 from ..optimization import Hump
 from .ladder import Integral, edge_share
+from .necks import mass_beyond
 from .rules import Axis, sinh_trapezoid
 from .summing import LONGEST_AXIS, Frame, Summer, Sums, merge
 
 COARSE = 0.5  # the first step in t, with z = sinh t: eleven nodes over ±7 standard deviations
+GOLDEN = (5**0.5 - 1) / 2
 TAIL = 1e-12  # an axis is long enough when its end nodes hold less than this share
 LONGEST = 1e15
 Range = np.ndarray  # (dimension, 2) in z
 
 
 def trapezoid(
-    summer: Summer, frame: Frame, humps: Sequence[Hump], tolerance: float, max_nodes: float, floor: float
+    coords: Coordinates,
+    summer: Summer,
+    frame: Frame,
+    humps: Sequence[Hump],
+    tolerance: float,
+    max_nodes: float,
+    floor: float,
+    beyond_ends: bool = True,
 ) -> Integral | None:
     """Sum on a grid and on the same grid shifted by half a step; halve the step until they agree.
 
     For an analytic integrand the two err by equal amounts in opposite directions, so that their mean is far better
-    than their difference, which is the error given. Halving completes the 2ᵈ shifts; no node is summed twice.
-    None where the first grid does not fit in `max_nodes`.
+    than their difference, which is the error given; a third shift confirms it. Halving completes the 2ᵈ shifts.
+    What lies beyond the ends is added to the error. None where the first grid does not fit in `max_nodes`.
     """
     found = _settle_range(summer, frame, humps, max_nodes)
     if found is None:
         return None
     frame, span, step, base = found
-    dimension, previous = len(frame.centre), np.inf
+    dimension, previous, earlier = len(frame.centre), np.inf, np.nan
     coarse = _axes(span, step, np.zeros(dimension))
     edge_mass = edge_share(base, coarse)
     beyond, massive = 4 * edge_mass / step, _massive(base, coarse)
+    if beyond_ends:
+        beyond += mass_beyond(coords, frame, span, base.log_total)
     while True:
         axes = _axes(span, step, np.zeros(dimension))
         size = math.prod(map(len, axes))
@@ -43,11 +55,18 @@ def trapezoid(
         gap = abs(base.log_total - half.log_total) if np.isfinite(value) else np.inf
         # Convergence squares the error; a gap far below the square of the last one is luck.
         error = max(gap, min(previous**2, previous), floor) + beyond
-        too_long = 2 * max(map(len, axes)) > LONGEST_AXIS
-        if error < tolerance or 2 ** (dimension + 1) * size > max_nodes or too_long:
+        last = 2 ** (dimension + 1) * size > max_nodes or 2 * max(map(len, axes)) > LONGEST_AXIS
+        if error < tolerance or last:
+            # Errors that vary along a diagonal of the grid are the same in both: a shift by no simple fraction is not.
+            third = _shifted(summer, frame, span, step, (np.arange(1, dimension + 1) * GOLDEN) % 1)
+            error = max(error, 2 * abs(third.log_total - value))
+        if error < tolerance or last:
             break
+        earlier = value
         base, step, previous = _halved(summer, frame, span, step, base, half), step / 2, gap
     settled = bool(error < tolerance)
+    if not settled and np.isfinite(earlier):  # convergence is slow: the last halving's change is what may be left
+        error = max(error, abs(value - earlier))
     unresolved = "" if settled else f"two shifted trapezoids of {size:,} nodes differ by {gap:.1e}"
     rule = f"trapezoid, step {step:g}, 2 × {' × '.join(str(len(a)) for a in axes)}"
     return Integral(
