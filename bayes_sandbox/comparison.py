@@ -22,6 +22,7 @@ from .sampling import NUTSFit
 
 APART = 4.0  # standard errors at which two answers contradict each other
 SD_APART = 0.05
+NEARLY_SETTLED = 1e-3  # nats: moments are good to a few parts in a thousand
 METHODS = ("map", "grid", "nuts")
 _COORDINATES = ("params", "unconstrained")
 
@@ -233,7 +234,7 @@ def _evidence_agreement(estimates: Sequence[Evidence]) -> bool | None:
 
 def _posterior_agreement(grid: GridFit | None, nuts: NUTSFit | None) -> tuple[bool | None, list[str]]:
     """Hold NUTS means within 4 MCSE and sds within 5 % of the grid's; None where either is missing."""
-    if grid is None or nuts is None or not (grid.converged or grid.evidence.trusted):
+    if grid is None or nuts is None or not _usable(grid):
         return None, []
     details, unclear = [], []
     mean, sd = flattened(grid.mean), flattened(grid.sd)
@@ -252,6 +253,11 @@ def _posterior_agreement(grid: GridFit | None, nuts: NUTSFit | None) -> tuple[bo
             else:
                 unclear.append(f"{sentence}, which so few draws cannot settle")
     return (False if details else None if unclear else True), details + unclear
+
+
+def _usable(grid: GridFit) -> bool:
+    """Whether a grid's moments can be held against draws: it settled, or nearly, and nothing contradicted it."""
+    return grid.converged or (grid.evidence.trusted and grid.error < NEARLY_SETTLED)
 
 
 def _warnings(result: Comparison) -> list[str]:

@@ -13,7 +13,6 @@ import numpy as np
 import numpyro
 import numpyro.distributions as dist
 from numpyro import handlers
-from numpyro.distributions import constraints
 from numpyro.infer.util import compute_log_probs
 
 from .compiler import compiled
@@ -22,6 +21,7 @@ from .inspection import Structure, inspect_program
 from .naming import describe, labels
 from .program import OBSERVED, Entry, as_many_as_observed, check_pair, pair_program, replace_prior
 from .seeds import as_key
+from .supports import log_prob_at_edge, log_prob_inside
 
 __all__ = ["Model", "ModelError", "Params", "require_model"]
 
@@ -143,8 +143,8 @@ class Model:
     def log_prior_by_site(self, params: Params) -> dict[str, jax.Array]:
         """Return the terms of log p(θ): latent site → scalar, each given the ones before it."""
         log_probs, trace = self._log_probs(params)
-        limits = {n: _at_edge(trace[n], log_probs[n]) for n in self.structure.shapes}
-        return {n: jnp.sum(_inside(trace[n], limits[n])) for n in self.structure.shapes}
+        limits = {n: log_prob_at_edge(trace[n], log_probs[n]) for n in self.structure.shapes}
+        return {n: jnp.sum(log_prob_inside(trace[n], limits[n])) for n in self.structure.shapes}
 
     def log_likelihood(self, params: Params) -> dict[str, jax.Array]:
         """Return log p(D|θ) pointwise: observed site → array; a `numpyro.factor` term under its own name."""
@@ -167,7 +167,7 @@ class Model:
         with handlers.block(), numpyro.validation_enabled(False):  # supports are looked at here, once
             log_probs, trace = compute_log_probs(self._program, self._args, self._kwargs, values, sum_log_prob=False)
         for name in self.structure.guarded:  # NumPyro's log_prob does not look at the support
-            log_probs[name] = _inside(trace[name], log_probs[name])
+            log_probs[name] = log_prob_inside(trace[name], log_probs[name])
         return log_probs, trace
 
     def _checked(self, params: Params) -> dict[str, jax.Array]:
@@ -343,43 +343,6 @@ def require_model(model: Any) -> Model:
             "Model.from_numpyro(program, *args)"
         )
     raise ModelError(f"expected a bayes_sandbox.Model, got {type(model).__name__}; build one with Model(prior=…, …)")
-
-
-def _inside(site: Any, log_prob: jax.Array) -> jax.Array:
-    """Log densities with −∞ outside the closed support; masked entries keep their zero."""
-    fn = site["fn"]
-    inside = _closed(fn.support)(jnp.asarray(site["value"]))
-    if isinstance(fn, dist.MaskedDistribution):
-        inside = inside | ~jnp.asarray(fn._mask)
-    return jnp.where(inside, log_prob, -jnp.inf)
-
-
-def _at_edge(site: Any, log_prob: jax.Array) -> jax.Array:
-    """Log densities with 0 · ∞ on an edge (a Gamma(1, ·) at zero) replaced by the limit from inside."""
-    fn, value = site["fn"], jnp.asarray(site["value"])
-    support = fn.support
-    while isinstance(support, constraints.independent):
-        support = support.base_constraint
-    lower, upper = getattr(support, "lower_bound", -jnp.inf), getattr(support, "upper_bound", jnp.inf)
-    if isinstance(support, type(constraints.simplex)):
-        lower = 0.0
-    tiny, eps = jnp.finfo(value.dtype).tiny, jnp.finfo(value.dtype).eps
-    inner = jnp.maximum(value, lower + jnp.maximum(tiny, eps * jnp.abs(lower)))
-    inner = jnp.where(jnp.isfinite(upper), jnp.minimum(inner, upper - eps * jnp.abs(upper)), inner)
-    with numpyro.validation_enabled(False):
-        limit = fn.log_prob(jnp.where(jnp.isfinite(inner), inner, value))
-    return jnp.where(jnp.isnan(log_prob), limit, log_prob)
-
-
-def _closed(support: Any) -> Any:
-    """The support with its edges: a mode may sit on one, and a density there is its limit."""
-    if isinstance(support, constraints.independent):
-        return constraints.independent(_closed(support.base_constraint), support.reinterpreted_batch_ndims)
-    if isinstance(support, constraints.greater_than):
-        return constraints.greater_than_eq(support.lower_bound)
-    if isinstance(support, constraints.less_than):
-        return constraints.less_than_eq(support.upper_bound)
-    return support
 
 
 def _as_array(value: Any, role: str) -> Any:

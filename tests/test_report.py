@@ -301,7 +301,8 @@ def test_text_summary(result: comparison.Comparison, monkeypatch: pytest.MonkeyP
 
 
 def test_agreement_speaks_with_the_comparison() -> None:
-    assert (tables.APART, tables.SD_APART) == (comparison.APART, comparison.SD_APART)
+    names = ("APART", "SD_APART", "NEARLY_SETTLED")
+    assert [getattr(tables, n) for n in names] == [getattr(comparison, n) for n in names]
     zeros = dict.fromkeys((field.name for field in dataclasses.fields(tables.ParameterRow)), 0.0)
     row = tables.ParameterRow(
         **zeros | {"label": "w", "nuts_sd": 1.0, "grid_sd": 1.0, "mcse_mean": 0.1, "comparable": True}

@@ -118,7 +118,8 @@ def _doubts(bench: Workbench, halves: list[_Half], plain: list[_Half], value: fl
     if gap > 4 * noise + 1e-9:
         doubts.append(f"two halves of the chains differ by {gap:.3f}, {gap / noise:.1f} of their errors")
     second = float(np.mean([p.value for p in plain]))
-    if not abs(second - value) < 4 * error + 1e-9:
+    own = WIDENED * float(np.hypot(plain[0].error, plain[1].error)) / 2
+    if not abs(second - value) < 4 * np.hypot(error, own) + 1e-9:
         doubts.append(f"another proposal gives {second:.3f} instead of {value:.3f} from the same draws")
     if error > LARGEST_ERROR:
         doubts.append(f"the standard error is {error:.2f} (should be below {LARGEST_ERROR})")

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 APART = 4.0  # MCSEs at which two means disagree: comparison.APART, which cannot be imported without JAX
 SD_APART = 0.05  # comparison.SD_APART
+NEARLY_SETTLED = 1e-3  # comparison.NEARLY_SETTLED
 
 Document = dict[str, Any]
 
@@ -102,7 +103,7 @@ def parameter_rows(doc: Document) -> list[ParameterRow]:
         "nuts_sd": nuts.get("sd"),
         **{name: nuts.get(name) for name in ("mcse_mean", "mcse_sd", "ess_bulk", "ess_tail", "r_hat")},
     }
-    trusted = any(e["method"] == "grid" and e["trusted"] for e in doc["evidence"])
+    trusted = any(e["method"] == "grid" and e["trusted"] and e["error"] < NEARLY_SETTLED for e in doc["evidence"])
     return [
         ParameterRow(
             label=label,
