@@ -17,7 +17,7 @@ LONG_NAME = 10  # characters; a longer name takes the room of the MCSE, which "a
 PARAMETER_COLUMNS = ("parameter", "MAP", "mode(u)", "grid", "NUTS", "MCSE", "agree?")
 LEGEND = (
     "MAP and mode(u): the mode in your coordinates and in unconstrained ones; grid and NUTS: mean ± sd; "
-    "agree?: the distance of the means in MCSEs"
+    "agree?: the distance of the means in MCSEs. A mode moves under a change of variables; an integral does not"
 )
 
 
