@@ -26,7 +26,9 @@ Arrays = Mapping[str, Any]
 SAMPLES = ("chain", "draw")
 NUM_PRIOR = 1000
 BATCH = 500
-LARGEST_PREDICTIVE = 5_000_000  # numbers in posterior_predictive: beyond, draws are thinned
+LARGEST_POINTWISE = (
+    10_000_000  # numbers of one group that has one for each draw and observation; beyond, draws are thinned
+)
 
 
 def dataset(arrays: Arrays, leading: Sequence[str] = SAMPLES, attrs: Mapping[str, Any] | None = None) -> xr.Dataset:
@@ -140,17 +142,26 @@ def _by_site(model: Model, positions: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def _densities(model: Model, draws: Arrays) -> dict[str, xr.Dataset | None]:
-    """Return the pointwise log likelihood of the observed sites, and the log prior of each parameter."""
+    """Return the pointwise log likelihood of the observed sites (of fewer draws where the data are many), and the
+    log prior of each parameter."""
 
-    def both(params: Arrays) -> dict[str, jax.Array]:
-        likelihood = {f"likelihood:{k}": v for k, v in model.log_likelihood(params).items()}
-        return {**likelihood, **{f"prior:{k}": v for k, v in model.log_prior_by_site(params).items()}}
+    def pointwise(params: Arrays) -> dict[str, jax.Array]:
+        return {k: v for k, v in model.log_likelihood(params).items() if k in model.structure.data}
 
-    found = _each(compiled(jax.vmap(both)), draws)
-    pointwise = {k.split(":", 1)[1]: v for k, v in found.items() if k.startswith("likelihood:")}
-    observed = {k: v for k, v in pointwise.items() if k in model.structure.data}
-    prior = {k.split(":", 1)[1]: v for k, v in found.items() if k.startswith("prior:")}
-    return {"log_likelihood": dataset(observed) if observed else None, "log_prior": dataset(prior)}
+    prior = dataset(_each(compiled(jax.vmap(model.log_prior_by_site)), draws))
+    if not model.structure.data:
+        return {"log_likelihood": None, "log_prior": prior}
+    kept, index = _thinned(model, draws)
+    likelihood = dataset(_each(compiled(jax.vmap(pointwise)), kept)).assign_coords(draw=index)
+    return {"log_likelihood": likelihood, "log_prior": prior}
+
+
+def _thinned(model: Model, draws: Arrays) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Return so many draws that one number for each of them and each observation fits in memory, and which."""
+    size = sum(v.size for v in model.observed.values())
+    chains, num = next(iter(draws.values())).shape[:2]
+    index = np.arange(0, num, max(1, -(-chains * num * size // LARGEST_POINTWISE)))
+    return {k: np.asarray(v)[:, index] for k, v in draws.items()}, index
 
 
 def _predictor(model: Model) -> Any:
@@ -167,13 +178,9 @@ def _predictor(model: Model) -> Any:
 def _predictive(model: Model, predictor: Any, draws: Arrays, key: jax.Array) -> xr.Dataset | None:
     if predictor is None:
         return None
-    size = sum(v.size for v in model.observed.values())
-    chains, num = next(iter(draws.values())).shape[:2]
-    thin = max(1, -(-chains * num * size // LARGEST_PREDICTIVE))
-    kept = {k: v[:, ::thin] for k, v in draws.items()}
-    keys = np.asarray(jax.random.key_data(jax.random.split(key, (chains, len(range(0, num, thin))))))
-    found = dataset(_each(predictor, {**kept, "key": keys}))
-    return found.assign_coords(draw=np.arange(0, num, thin))
+    kept, index = _thinned(model, draws)
+    keys = np.asarray(jax.random.key_data(jax.random.split(key, next(iter(kept.values())).shape[:2])))
+    return dataset(_each(predictor, {**kept, "key": keys})).assign_coords(draw=index)
 
 
 def _prior(model: Model, predictor: Any, key: jax.Array) -> dict[str, xr.Dataset | None]:

@@ -189,3 +189,15 @@ def test_records_keep_the_honesty_rule() -> None:
         Evidence("grid", -1.0, np.inf, 1, 0.0, True, ())
     with pytest.raises(ValueError, match="sentence"):
         Evidence("grid", -1.0, 0.1, 1, 0.0, False, ())
+
+
+def test_groups_of_many_observations_are_thinned() -> None:
+    y = np.linspace(-2.0, 3.0, 20_000)
+    model = bs.Model({"mu": dist.Normal(0, 1)}, lambda mu: dist.Normal(mu, 1.0), observed=y)
+    tree = bs.compare(model, methods=["nuts"], evidence=[], **FAST).to_datatree()
+    kept = tree["log_likelihood"]["observed"]
+    assert kept.size <= 10_000_000
+    assert tree["posterior"]["mu"].sizes["draw"] == 500
+    last = kept.sel(chain=0).isel(draw=-1)
+    mu = float(tree["posterior"]["mu"].sel(chain=0, draw=int(last["draw"])))
+    np.testing.assert_allclose(last, model.log_likelihood({"mu": mu})["observed"], atol=1e-9)
