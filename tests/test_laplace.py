@@ -24,6 +24,11 @@ def linear(prior, x=X, y=Y, noise=NOISE) -> bs.Model:
     return bs.Model({"w": prior}, lambda w, x: dist.Normal(x @ w, noise), inputs={"x": x}, observed=y)
 
 
+@pytest.fixture(scope="module")
+def globe() -> bs.Model:
+    return bs.Model({"p": dist.Uniform(0, 1)}, lambda p: dist.Binomial(9, p), observed=6)
+
+
 # --- the record ---
 
 

@@ -31,6 +31,11 @@ def program(x, y):
     numpyro.sample("observed", dist.Normal(slope * x, noise), obs=y)
 
 
+@pytest.fixture(scope="module")
+def line() -> bs.Model:
+    return pair()
+
+
 # --- plates, masks, factors, deterministics ---
 
 
