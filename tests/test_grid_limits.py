@@ -10,31 +10,6 @@ from scipy import stats
 
 import bayes_sandbox as bs
 
-SLOW = {
-    "a hundred thousand observations",
-    "counts",
-    "dice",
-    "four weights",
-    "half-Cauchy scale",
-    "huge units",
-    "laplace pair",
-    "normal",
-    "nine of nine",
-    "prior far away",
-    "tiny units",
-    "student data, cauchy prior",
-    "truncated wide",
-    "waits",
-    "funnel",
-}
-EVERY = [pytest.param(p.name, marks=pytest.mark.slow) if p.name in SLOW else p.name for p in problems.ALL]
-# What a grid of few nodes cannot be asked to settle on: a jump of the likelihood, a pole of the density, a neck
-# narrower than any spacing, a corner that runs askew to the grid.
-HARD = {"step", "pole", "funnel"}
-ASKEW = {"laplace pair"}
-SETTLES = [p.name for p in problems.ALL if not p.tags & HARD and p.name not in ASKEW]
-
-
 # --- limits, and what is said about them ---
 
 
