@@ -16,13 +16,14 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from numpyro.distributions import biject_to
+from numpyro.distributions import biject_to, constraints
 
 from .compiler import compiled
 from .model import Model
 from .naming import labels
 
 Position = jax.Array | np.ndarray
+FAR = 20.0  # no float64 runs out of digits nearer to the middle than this
 
 
 def coordinates_of(model: Model) -> "Coordinates":
@@ -53,7 +54,7 @@ class Coordinates:
         self._model = model
         self._shapes = dict(model.structure.shapes)
         self._sizes = dict(model.structure.unconstrained_shapes)
-        self._compiled: dict[str, Callable[[Any], jax.Array]] = {}
+        self._compiled: dict[str, Callable[[Any], np.ndarray]] = {}
         self.dimension = model.dimension
         self.labels = [label for name, shape in self._sizes.items() for label in labels(name, shape)]
 
@@ -185,8 +186,38 @@ class Coordinates:
 
     def _batched(self, name: str) -> Callable[[Any], np.ndarray]:
         if name not in self._compiled:
-            self._compiled[name] = compiled(jax.vmap(getattr(self, name)))
-        return in_batches(self._compiled[name], batch=2048)
+            self._compiled[name] = in_batches(getattr(self, name))
+        return self._compiled[name]
+
+    @functools.cached_property
+    def finite_axes(self) -> np.ndarray:
+        """For each position coordinate whether it stands for an interval or a share: bounded at both ends."""
+        finite: dict[str, bool] = {}
+
+        def look(site: Any) -> Any:
+            if not _is_latent(site):
+                return None
+            finite[site["name"]] = _is_finite(site["fn"].support)
+            return jnp.asarray(self._model.structure.example[site["name"]])
+
+        self._model.trace_with(look)
+        return np.repeat([finite[n] for n in self._sizes], [math.prod(s) for s in self._sizes.values()])
+
+    def saturated(self, positions: np.ndarray) -> np.ndarray:
+        """Return, for positions (n, d), whether a bounded parameter can no longer be told from its edge.
+
+        A step of one towards the middle of a finite axis leaves every parameter as it is: float64 has run out of
+        digits there, and the density with them.
+        """
+        found = np.zeros(len(positions), bool)
+        here = self.flat_many(positions) if self.finite_axes.any() else positions
+        for j in np.flatnonzero(self.finite_axes):
+            far = np.flatnonzero(np.abs(positions[:, j]) > FAR)
+            if len(far):
+                inner = positions[far].copy()
+                inner[:, j] -= np.sign(inner[:, j])
+                found[far] |= (self.flat_many(inner) == here[far]).all(axis=1)
+        return found
 
     @functools.cached_property
     def own_axis(self) -> np.ndarray:
@@ -203,17 +234,41 @@ class Coordinates:
         return np.where(alone & monotone, np.abs(slopes).max(axis=0).argmax(axis=1), -1)
 
 
-def in_batches(function: Callable[[Any], Any], batch: int) -> Callable[[Any], np.ndarray]:
-    """Evaluate a vmapped function over any number of points in padded batches of one shape: one compilation."""
+def _is_finite(support: Any) -> bool:
+    """Whether a support is an interval or a simplex: bounded, and mapped to by a logistic."""
+    while isinstance(support, constraints.independent):
+        support = support.base_constraint
+    bounds = getattr(support, "lower_bound", None), getattr(support, "upper_bound", None)
+    return isinstance(support, type(constraints.simplex)) or all(b is not None for b in bounds)
+
+
+def in_batches(function: Callable[[Any], Any], batch: int = 2048) -> Callable[[Any], np.ndarray]:
+    """Evaluate a function of one point at any number of points: one compiled program, a loop over batches within it."""
+
+    def loop(points: Any, num_batches: Any) -> Any:
+        shape = jax.eval_shape(jax.vmap(function), points)
+
+        def add(i: Any, out: Any) -> Any:
+            found = jax.vmap(function)(jax.lax.dynamic_slice_in_dim(points, i * batch, batch))
+            return jax.lax.dynamic_update_slice_in_dim(out, found, i * batch, 0)
+
+        return jax.lax.fori_loop(0, num_batches, add, jnp.zeros(shape.shape, shape.dtype))
+
+    program = compiled(loop)
 
     def evaluate(points: Any) -> np.ndarray:
         points = np.asarray(points)
         rows = points.reshape(-1, points.shape[-1])
+        most = max(min(2**20 // (batch * max(rows.shape[1], 1)), 32), 1)  # batches in one call, 8 MiB of points
+        if not len(rows):
+            shape = jax.eval_shape(function, jax.ShapeDtypeStruct(rows.shape[1:], float)).shape
+            return np.zeros(points.shape[:-1] + shape)
         results = []
-        for start in range(0, len(rows), batch):
-            block = rows[start : start + batch]
-            padded = np.concatenate([block, np.broadcast_to(block[-1:], (batch - len(block), block.shape[1]))])
-            results.append(np.asarray(function(padded))[: len(block)])
+        for start in range(0, len(rows), batch * most):
+            block = rows[start : start + batch * most]
+            # Padding repeats the last point: a program may not like numbers of its own.
+            padded = np.concatenate([block, np.broadcast_to(block[-1:], (batch * most - len(block), block.shape[1]))])
+            results.append(np.asarray(program(padded, -(-len(block) // batch)))[: len(block)])
         stacked = np.concatenate(results)
         return stacked.reshape(points.shape[:-1] + stacked.shape[1:])
 

@@ -28,6 +28,7 @@ from problems_1d import (
     waits,
     wide_tail_problem,
 )
+from problems_hard import HARD
 from problems_nd import (
     NOISE,
     WEIGHT_SCALE,
@@ -47,7 +48,20 @@ from truths import Problem, steered
 
 import bayes_sandbox as bs
 
-__all__ = ["ALL", "BY_NAME", "NOISE", "WEIGHT_SCALE", "Problem", "flat", "grid_of", "laplace_of", "model_of", "names"]
+__all__ = [
+    "ALL",
+    "BY_NAME",
+    "HARD",
+    "NOISE",
+    "TABLE",
+    "WEIGHT_SCALE",
+    "Problem",
+    "flat",
+    "grid_of",
+    "laplace_of",
+    "model_of",
+    "names",
+]
 
 ALL = (
     coin_problem("coin", 2, 10, 1.0, 1.0),
@@ -97,7 +111,8 @@ ALL = (
     four_weights_problem(),
 )
 
-BY_NAME = {p.name: p for p in ALL}
+TABLE = ALL + HARD
+BY_NAME = {p.name: p for p in TABLE}
 
 
 def names(*, every: Any = (), none: Any = (), at_most: int = 99) -> list[str]:

@@ -151,6 +151,8 @@ def _keeps_gaining(surface: Climbable, path: np.ndarray) -> bool:
         return False
     third = min(len(path) // 3, 12)
     heights = surface.values(path[[-1 - 2 * third, -1 - third, -2, -1]])
+    if not np.isfinite(heights).all():  # the way led through a region of no density
+        return False
     early, late, last = heights[0] - heights[1], heights[1] - heights[3], heights[2] - heights[3]
     return bool(late > 1e-2 and late > 0.3 * early and last > 0.05 * late / third)
 

@@ -1,10 +1,9 @@
 """log p(D) and the posterior of a model with few parameters, by quadrature."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-import jax
 import numpy as np
 
 from ..coordinates import Coordinates, coordinates_of
@@ -13,12 +12,24 @@ from ..optimization import LaplaceFit, fit_laplace
 from ..progress import progress_of
 from ..records import Evidence
 from ..seeds import as_key
-from .choose import RULES, affordable, declined_sentence, first_frame, fits, rounding, run_rule, weighty
-from .ladder import Integral
-from .posterior import GridDraws, Joint, Marginal, axis_marginal, draw, drawn_marginal, joint
+from .cell_posterior import cell_marginal, draw_from_cells
+from .choose import RULES, Job, affordable, attempts, declined_sentence, first_frame, fits
+from .integral import CellIntegral, Integral, TensorIntegral
+from .posterior import (
+    NUM_CHAINS,
+    NUM_DRAWS,
+    Drawn,
+    Joint,
+    Marginal,
+    axis_marginal,
+    draw_from_grid,
+    drawn_marginal,
+    joint,
+)
 from .summing import Summer
 from .trapezoid import trapezoid
 
+UNSEEN_SHARE = 1e-5  # of the integral: below it, points and nodes need not be reconciled
 MARGINAL_NODES = 1e6  # spent on all curves together
 BLIND = "no rule can rule out a narrow mode outside every basin that was reached"
 
@@ -66,11 +77,12 @@ def fit_grid(
     model: Model,
     *,
     rule: str = "auto",
-    tolerance: float = 1e-6,
-    max_evaluations: float = 2e7,
+    tolerance: float | None = None,
+    max_evaluations: float = 1e7,
     budget: float = 120.0,
     seed: Any = 0,
     laplace: LaplaceFit | None = None,
+    draws: np.ndarray | None = None,
     progress: bool = False,
 ) -> GridFit:
     """Compute log p(D) = log ∫ p(D|θ) p(θ) dθ and the posterior, by summing over a grid.
@@ -78,14 +90,19 @@ def fit_grid(
     Parameters
     ----------
     rule
-        `"gauss-hermite"`: whitened at the mode, a ladder of rules, for one smooth hump. `"trapezoid"`: nested,
-        for any smooth density. `"auto"` chooses and checks itself.
+        `"gauss-hermite"`: whitened at the mode, a ladder of rules, for one smooth hump. `"trapezoid"`: nested, for any
+        smooth density of few parameters. `"cells"`: subdivision, for any density of up to five parameters, smooth or
+        not, one hump or many. `"auto"` tries the smooth rules first, holds each against points that are no nodes, and
+        goes on to cells where one is in doubt.
     tolerance
-        The error of log p(D) at which to stop.
+        The error of log p(D) at which to stop. By default 1e-6 for the smooth rules, whose error falls exponentially,
+        and for cells 1e-5 while that is cheap and 1e-4 after.
     max_evaluations, budget
-        Densities, and seconds, beyond which it does not start (the sentence says what it would have cost).
+        Densities, and seconds, that it may take; beyond them it does not start, or stops with what it has.
     laplace
         A Laplace fit already at hand.
+    draws
+        Unconstrained positions of a NUTS run, (…, dimension): further points that the cells must explain.
 
     Returns
     -------
@@ -110,7 +127,7 @@ def fit_grid(
     require_model(model)
     if rule not in RULES:
         raise ValueError(f"rule must be one of {', '.join(RULES)}; got {rule!r}")
-    if not tolerance > 0 or not max_evaluations > 0 or not budget > 0:
+    if not all(value is None or value > 0 for value in (tolerance, max_evaluations, budget)):
         raise ValueError("tolerance, max_evaluations and budget must be positive")
     started = time.perf_counter()
     coords, key = coordinates_of(model), as_key(seed)
@@ -118,15 +135,18 @@ def fit_grid(
     if not fits(model.dimension, max_nodes):
         return _declined(model, declined_sentence(model.dimension, max_nodes, rate), started)
     laplace = laplace or fit_laplace(model, seed=seed)
-    frame = first_frame(model, coords, laplace, key)
-    if frame is None:
+    job = Job(model, coords, laplace, tolerance, max_nodes, rate, key, draws, progress_of(progress))
+    if job.frame is None and not len(job.points.finite().positions):
         return _declined(model, "no point tried had a finite density; there is nothing to sum", started)
-    summer = Summer(coords.kernel, model.dimension, model.num_observations, progress_of(progress))
-    floor = rounding(coords, frame, model)
-    integral = run_rule(rule, coords, summer, frame, laplace.humps, tolerance, max_nodes, floor)
-    if integral is None or not np.isfinite(integral.log_value):
-        return _declined(model, _too_fine(model, laplace, max_nodes), started)
-    return _record(model, coords, summer, integral, laplace, key, started)
+    tried = []
+    for integral in attempts(rule, job):
+        drawn = _draw(job, integral)
+        tried.append((integral, drawn, _doubts(job, integral, drawn)))
+        if not tried[-1][-1]:
+            break
+    if not tried:
+        return _declined(model, _too_fine(job), started)
+    return _record(job, *_best(tried), started)
 
 
 def integrate_likelihood(
@@ -150,41 +170,50 @@ def integrate_likelihood(
     return found.log_value, ""
 
 
-def _too_fine(model: Model, laplace: LaplaceFit, max_nodes: float) -> str:
-    modes = len(weighty(laplace.humps))
+def _too_fine(job: Job) -> str:
+    modes, d = len(job.humps), job.model.dimension
     shape = f"{modes} modes" if modes > 1 else "this posterior's narrow places and long tails"
     return (
-        f"{shape} in {model.dimension} dimensions need a finer grid than the {max_nodes:.1e} nodes that fit the "
+        f"{shape} in {d} dimensions need a finer grid than the {job.max_nodes:.1e} nodes that fit the "
         "budget; raise max_evaluations and budget, or use bridge or importance sampling instead"
     )
 
 
-def _record(
-    model: Model,
-    coords: Coordinates,
-    summer: Summer,
-    integral: Integral,
-    laplace: LaplaceFit,
-    key: jax.Array,
-    started: float,
-) -> GridFit:
-    drawn = draw(coords, integral, key)
+def _draw(job: Job, integral: Integral) -> Drawn:
+    if isinstance(integral, CellIntegral):
+        return draw_from_cells(job.coords, integral, job.rng, (NUM_CHAINS, NUM_DRAWS))
+    assert isinstance(integral, TensorIntegral)
+    return draw_from_grid(job.coords, integral, job.points, job.key)
+
+
+def _best(tried: list[tuple[Integral, Drawn, list[str]]]) -> tuple[Integral, Drawn, list[str]]:
+    """Return the attempt to believe most; one that did not settle errs by at least what others differ from it."""
+    integral, drawn, doubts = min(tried, key=_rank)
+    if not integral.settled and len(tried) > 1:
+        apart = max(abs(other.log_value - integral.log_value) for other, _, _ in tried)
+        integral = replace(integral, error=max(integral.error, apart))
+    return integral, drawn, doubts
+
+
+def _rank(tried: tuple[Integral, Drawn, list[str]]) -> tuple[bool, bool, float]:
+    """Order attempts: contradicted ones last, settled ones first, then by their error."""
+    integral, _, doubts = tried
+    return bool(set(doubts) - {integral.unresolved}), not integral.settled, integral.error
+
+
+def _record(job: Job, integral: Integral, drawn: Drawn, doubts: list[str], started: float) -> GridFit:
+    coords, model = job.coords, job.model
     draws = coords.constrain_many(drawn.positions)
-    doubts = _doubts(integral, drawn, laplace)
-    total = integral.sums.total
-    origin = coords.flat_at(integral.frame.centre)
-    shift = integral.sums.value / total
-    variance = np.maximum(integral.sums.square / total - shift**2, 0)
-    marginals = _marginals(model, coords, summer, integral, draws)
-    num_evaluations = summer.num_evaluations + laplace.num_evaluations
+    mean, sd = _moments(coords, integral)
+    marginals = _marginals(job, integral, draws)
     seconds = time.perf_counter() - started
-    how = f"{integral.rule}; {_coarse_curves(marginals)}{BLIND}"
+    how = f"{integral.rule} ({integral.why}); {_coarse_curves(marginals)}{BLIND}"
     return GridFit(
-        evidence=_evidence(model, integral, doubts, num_evaluations, seconds),
+        evidence=_evidence(model, integral, doubts, job.num_evaluations, seconds),
         log_integral=integral.log_value,
         error=integral.error,
-        mean=coords.unflatten(origin + shift),
-        sd=coords.unflatten(np.sqrt(variance)),
+        mean=coords.unflatten(mean),
+        sd=coords.unflatten(sd),
         marginals=marginals,
         joint=joint(coords, integral, list(marginals.values())),
         draws=draws,
@@ -195,9 +224,20 @@ def _record(
         converged=integral.settled and not doubts,
         skipped="",
         message="; ".join(doubts) if doubts else f"converged: {how}",
-        num_evaluations=num_evaluations,
+        num_evaluations=job.num_evaluations,
         seconds=seconds,
     )
+
+
+def _moments(coords: Coordinates, integral: Integral) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and sd of the params, flat."""
+    if isinstance(integral, CellIntegral):
+        return integral.moments or integral.cut.found.moments()
+    assert isinstance(integral, TensorIntegral)
+    sums = integral.sums
+    shift = sums.value / sums.total
+    variance = np.maximum(sums.square / sums.total - shift**2, 0)
+    return coords.flat_at(integral.frame.centre) + shift, np.sqrt(variance)
 
 
 def _coarse_curves(marginals: dict[str, Marginal]) -> str:
@@ -205,7 +245,7 @@ def _coarse_curves(marginals: dict[str, Marginal]) -> str:
     return f"curves come from coarser sums, off by {worst:.0e} before they were normalised; " if worst > 1e-3 else ""
 
 
-def _doubts(integral: Integral, drawn: GridDraws, laplace: LaplaceFit) -> list[str]:
+def _doubts(job: Job, integral: Integral, drawn: Drawn) -> list[str]:
     """Return every reason not to believe the sum; an empty list is what makes it converged."""
     doubts = [integral.unresolved] if integral.unresolved else []
     gap = abs(drawn.log_evidence - integral.log_value)
@@ -214,9 +254,11 @@ def _doubts(integral: Integral, drawn: GridDraws, laplace: LaplaceFit) -> list[s
             f"{drawn.positions.size:,} random points between the nodes give {drawn.log_evidence:.4f} ± "
             f"{drawn.standard_error:.1g}, the sum {integral.log_value:.4f}"
         )
-    if integral.sums.num_nan:
-        doubts.append(f"the density was NaN or infinite at {int(integral.sums.num_nan):,} nodes")
-    if integral.whitened and len(weighty(laplace.humps)) > 1:
+    if drawn.unseen > max(integral.error, UNSEEN_SHARE):
+        doubts.append(f"points known beforehand reveal {drawn.unseen:.1g} of the integral where the nodes saw nothing")
+    if integral.num_bad:
+        doubts.append(f"the density was NaN or infinite at {integral.num_bad:,} nodes")
+    if isinstance(integral, TensorIntegral) and integral.whitened and len(job.humps) > 1:
         doubts.append("there are several modes, and a Gauss–Hermite ladder agrees with itself while wrong on several")
     return doubts
 
@@ -231,16 +273,20 @@ def _evidence(model: Model, integral: Integral, doubts: list[str], num_evaluatio
     return Evidence("grid", integral.log_value, integral.error, num_evaluations, seconds, bool(usable), tuple(doubts))
 
 
-def _marginals(
-    model: Model, coords: Coordinates, summer: Summer, integral: Integral, draws: dict[str, np.ndarray]
-) -> dict[str, Marginal]:
-    own = coords.own_axis
+def _marginals(job: Job, integral: Integral, draws: dict[str, np.ndarray]) -> dict[str, Marginal]:
+    own = job.coords.own_axis
     share = MARGINAL_NODES / max(int((own >= 0).sum()), 1)
     columns = np.concatenate([v.reshape(*v.shape[:2], -1) for v in draws.values()], axis=-1)
-    return {
-        label: axis_marginal(coords, summer, integral, i, share) if own[i] >= 0 else drawn_marginal(columns[..., i])
-        for i, label in enumerate(model.parameters)
-    }
+
+    def one(i: int) -> Marginal:
+        if own[i] < 0:
+            return drawn_marginal(columns[..., i])
+        if isinstance(integral, CellIntegral):
+            return cell_marginal(job, integral, i)
+        assert isinstance(integral, TensorIntegral)
+        return axis_marginal(job.coords, job.summer, integral, i, share)
+
+    return {label: one(i) for i, label in enumerate(job.model.parameters)}
 
 
 def _declined(model: Model, why: str, started: float) -> GridFit:

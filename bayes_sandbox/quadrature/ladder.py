@@ -5,34 +5,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..optimization import Hump
+from .integral import TensorIntegral
 from .rules import Axis, gauss_hermite
-from .summing import Frame, Summer, Sums
+from .summing import Frame, Share, Summer, Sums
 
 LADDER = (1, 5, 9, 15, 21, 31)  # k = 3 is no better than k = 1 in theory
 FAST = 0.3  # a ladder that gains less than this factor a rung has further to go than its last step shows
 STEEP_LADDER = (1, 5, 7, 9, 11, 13, 15, 19, 23, 27)  # in many dimensions each step up multiplies the cost
-
-
-@dataclass(frozen=True)
-class Integral:
-    """What one rule made of the integral, and how far it settled.
-
-    `error` is the rule's own estimate in log units; `settled` says that it fell below the tolerance; `unresolved`
-    is a sentence where it did not.
-    """
-
-    rule: str
-    whitened: bool  # the nodes are Gauss–Hermite's, few and made for one hump
-    log_value: float
-    error: float
-    settled: bool
-    unresolved: str
-    frame: Frame
-    step: float  # of the trapezoid in t, with z = sinh t
-    span: np.ndarray  # (dimension, 2): where along each z the mass is
-    sums: Sums
-    num_nodes: int
-    edge_mass: float  # the share on the outermost nodes of any axis: what may lie beyond is of that order
 
 
 def edge_share(sums: Sums, axes: Sequence[Axis]) -> float:
@@ -47,7 +27,9 @@ def rungs(dimension: int) -> tuple[int, ...]:
     return LADDER if dimension <= 4 else STEEP_LADDER
 
 
-def climb_ladder(summer: Summer, frame: Frame, tolerance: float, max_nodes: float, floor: float) -> Integral | None:
+def climb_ladder(
+    summer: Summer, frame: Frame, tolerance: float, max_nodes: float, floor: float
+) -> TensorIntegral | None:
     """Sum at one rung after another until two agree; None where not even two rungs fit in `max_nodes`.
 
     The error is the last difference where differences fall fast; else the last two together, or what a geometric
@@ -73,8 +55,10 @@ def climb_ladder(summer: Summer, frame: Frame, tolerance: float, max_nodes: floa
     settled = error < tolerance
     unresolved = "" if settled else f"Gauss–Hermite was still moving by {error:.1e} at {k} nodes per axis"
     rule = f"adaptive Gauss–Hermite, {k}^{dimension}"
-    return Integral(
+    return TensorIntegral(
         rule=rule,
+        why="one smooth mode",
+        num_bad=int(sums.num_nan),
         whitened=True,
         log_value=values[-1],
         error=float(error),
@@ -87,6 +71,66 @@ def climb_ladder(summer: Summer, frame: Frame, tolerance: float, max_nodes: floa
         num_nodes=k**dimension,
         edge_mass=edge_share(sums, axes),
     )
+
+
+@dataclass(frozen=True)
+class Sharpened:
+    """The integral by Gauss–Hermite around each of several modes, and the moments of the params, flat."""
+
+    rule: str
+    log_value: float
+    error: float
+    settled: bool
+    mean: np.ndarray
+    sd: np.ndarray
+
+
+def climb_ladders(
+    summer: Summer, humps: Sequence[Hump], tolerance: float, max_nodes: float, floor: float
+) -> Sharpened | None:
+    """Sum f = Σₖ f rₖ, each share rₖ = πₖ Nₖ / Σⱼ πⱼ Nⱼ of the Laplace mixture in its own mode's frame.
+
+    A ladder on one of several modes agrees with itself while it is wrong; its share has one hump only, and is smooth
+    where f is. It knows of no mode that it was not told of. None where not even three rungs fit in `max_nodes`.
+    """
+    d = len(humps[0].position)
+    weights = np.array([h.log_mass for h in humps])
+    log_dets = np.array([np.log(np.diag(h.scale)).sum() for h in humps])
+    inverses = np.array([np.linalg.inv(h.scale) for h in humps])
+    mixture = (weights - weights.max() - log_dets, np.array([h.position for h in humps]), inverses)
+    values: list[float] = []
+    parts: list[tuple[Frame, Sums]] = []
+    error, k = np.inf, 0
+    for k_next in rungs(d)[1:]:
+        if len(humps) * k_next**d > max_nodes:
+            break
+        k, parts = k_next, []
+        for i, hump in enumerate(humps):
+            frame = Frame(hump.position, hump.scale)
+            parts.append(
+                (frame, summer.run(frame, (gauss_hermite(k),) * d, f"{k}^{d}, mode {i + 1}", Share(i, *mixture)))
+            )
+        values.append(float(np.logaddexp.reduce([sums.log_total for _, sums in parts])))
+        error = max(_remaining(values), floor)
+        if error < tolerance:
+            break
+    if len(values) < 3 or not np.isfinite(values[-1]):
+        return None
+    mean, sd = _moments(summer, parts)
+    rule = f"adaptive Gauss–Hermite around each of {len(humps)} modes, {len(humps)} × {k}^{d}"
+    return Sharpened(rule, values[-1], float(error), bool(error < tolerance), mean, sd)
+
+
+def _moments(summer: Summer, parts: Sequence[tuple[Frame, Sums]]) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and sd of the params of a mixture of sums."""
+    mass = np.array([sums.log_total for _, sums in parts])
+    weight = np.exp(mass - mass.max())
+    weight /= weight.sum()
+    shifts = np.array([sums.value / max(sums.total, 1e-300) for _, sums in parts])
+    means = np.array([summer.origin(frame) for frame, _ in parts]) + shifts
+    inner = np.array([sums.square / max(sums.total, 1e-300) for _, sums in parts]) - shifts**2
+    mean = weight @ means
+    return mean, np.sqrt(np.maximum(weight @ (inner + (means - mean) ** 2), 0.0))
 
 
 def _remaining(values: list[float]) -> float:

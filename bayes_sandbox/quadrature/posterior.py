@@ -9,12 +9,15 @@ from scipy.stats import gaussian_kde
 
 from ..compiler import compiled
 from ..coordinates import Coordinates
-from .ladder import Integral
+from .integral import Integral, TensorIntegral
 from .rules import Axis, gauss_hermite, sinh_trapezoid
+from .subdivision import Points
 from .summing import Frame, Summer
 
 FINE = 2001  # points of a curve
 NUM_CHAINS, NUM_DRAWS = 4, 1000
+NOTABLE = 1e-3  # of the integral: less may be the interpolant's fault, where the grid is coarse
+UNSEEN = 2.0  # in log density, above what lies between the nodes around it
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,7 @@ class Marginal:
 
 
 def axis_marginal(
-    coords: Coordinates, summer: Summer, integral: Integral, component: int, num_nodes: float
+    coords: Coordinates, summer: Summer, integral: TensorIntegral, component: int, num_nodes: float
 ) -> Marginal:
     """Return the marginal of a component that one position coordinate alone sets: one further sum on its own axis.
 
@@ -51,18 +54,18 @@ def axis_marginal(
     mass = float(np.exp(sums.log_total - integral.log_value))
     positions = np.broadcast_to(frame.centre, (len(fine), len(frame.centre))).copy()
     positions += np.outer(fine.nodes, frame.scale[:, 0])
-    x, slope = _component(coords, component)(positions, frame.scale[:, 0])
+    x, slope = along(coords, component)(positions, frame.scale[:, 0])
     return _curve(np.asarray(x), np.asarray(slope), fine, share, mass)
 
 
-def _component(coords: Coordinates, component: int):  # type: ignore[no-untyped-def]
+def along(coords: Coordinates, component: int):  # type: ignore[no-untyped-def]
     def value(position: jax.Array, along: jax.Array) -> tuple[jax.Array, jax.Array]:
         return jax.jvp(lambda u: coords.constrain_flat(u)[component], (position,), (along,))
 
     return compiled(jax.vmap(value, in_axes=(0, None)))
 
 
-def _axes_for(integral: Integral, num_nodes: float) -> tuple[Axis, tuple[Axis, ...]]:
+def _axes_for(integral: TensorIntegral, num_nodes: float) -> tuple[Axis, tuple[Axis, ...]]:
     """Return a fine axis for the component and axes for the rest, as fine as the budget allows."""
     dimension, reach = len(integral.span), float(np.abs(integral.span).max())
     t = float(np.arcsinh(reach))
@@ -139,16 +142,23 @@ def drawn_marginal(draws: np.ndarray) -> Marginal:
 
 
 @dataclass(frozen=True)
-class GridDraws:
-    """Positions drawn from the posterior through the grid, their ESS, and the held-out evidence they give."""
+class Drawn:
+    """Positions drawn from the posterior, their ESS, and what points that are no nodes say of the sum.
+
+    `log_evidence` is the integral by random points; `unseen` the share of it that points known beforehand reveal
+    where the nodes saw nothing.
+    """
 
     positions: np.ndarray  # (chain, draw, dimension)
     ess: float
     log_evidence: float
     standard_error: float
+    unseen: float
 
 
-def draw(coords: Coordinates, integral: Integral, key: jax.Array, max_nodes: int = 2**18) -> GridDraws:
+def draw_from_grid(
+    coords: Coordinates, integral: TensorIntegral, points: Points, key: jax.Array, max_nodes: int = 2**18
+) -> Drawn:
     """Draw from the multilinear interpolant of the density over a grid that fits in memory, and weigh by the truth.
 
     The weights' mean is an estimate of the evidence at random points, none of them a node: a sum that missed
@@ -172,15 +182,35 @@ def draw(coords: Coordinates, integral: Integral, key: jax.Array, max_nodes: int
     log_volume = np.log(heights.sum()) + np.log(step).sum()
     kept = rng.choice(num, size=NUM_CHAINS * NUM_DRAWS, p=weight / weight.sum())
     positions = integral.frame.position(np.sinh(t[kept])).reshape(NUM_CHAINS, NUM_DRAWS, -1)
-    return GridDraws(
+    log_f = log_weight + np.log(proposal) + peak - np.log(np.cosh(t)).sum(axis=-1) - integral.frame.log_det
+    fresh = Points(integral.frame.position(np.sinh(t)), log_f, np.full(num, np.inf))
+    seen, drawn_anew = (_unseen(integral, p, heights, peak, lower, step) for p in (points, fresh))
+    return Drawn(
         positions=positions,
         ess=float(weight.sum() ** 2 / (weight**2).sum() / num * NUM_CHAINS * NUM_DRAWS),
         log_evidence=float(peak + log_volume + log_weight.max() + np.log(mean)),
         standard_error=float(weight.std() / mean / np.sqrt(num)),
+        unseen=max(seen, drawn_anew if drawn_anew > NOTABLE else 0.0),
     )
 
 
-def _cells(integral: Integral, max_nodes: int) -> tuple[np.ndarray, np.ndarray, tuple[int, ...]]:
+def _unseen(
+    integral: TensorIntegral, points: Points, heights: np.ndarray, peak: float, lower: np.ndarray, step: np.ndarray
+) -> float:
+    """Return the share of the integral in cells of the grid where a point stands far above their corners."""
+    points = points.finite()
+    t = np.arcsinh(integral.frame.inverse(points.positions))
+    log_g = points.log_density + np.log(np.cosh(t)).sum(axis=1) + integral.frame.log_det
+    where = (t - lower) / step
+    over = log_g - peak > np.log(_interpolate(heights, where)) + UNSEEN
+    log_mass = np.minimum(log_g + np.log(step).sum(), points.log_density + points.log_reach)[over]
+    _, cell = np.unique(np.floor(where[over]), axis=0, return_inverse=True)
+    most = np.full(cell.max() + 1 if len(cell) else 0, -np.inf)
+    np.maximum.at(most, cell, log_mass)
+    return float(np.exp(np.minimum(most - integral.log_value, 50.0)).sum())
+
+
+def _cells(integral: TensorIntegral, max_nodes: int) -> tuple[np.ndarray, np.ndarray, tuple[int, ...]]:
     """Return lower ends, steps and counts of a uniform grid in t over where the mass is."""
     dimension = len(integral.span)
     per_axis = int(min(max_nodes ** (1 / dimension), 4096))

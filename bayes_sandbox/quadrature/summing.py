@@ -72,6 +72,20 @@ class Frame:
         return Frame(self.centre, factor[np.argsort(order)])
 
 
+class Share(NamedTuple):
+    """One component's share r of a Gaussian mixture at each position: a partition of unity, Σ r = 1 everywhere."""
+
+    index: Any
+    log_weights: Any  # (k,)
+    centres: Any  # (k, d)
+    inverses: Any  # (k, d, d): of the Cholesky factors
+
+    def log_at(self, position: Any) -> Any:
+        z = jnp.einsum("kij,kj->ki", self.inverses, position - self.centres)
+        log_parts = self.log_weights - 0.5 * (z**2).sum(axis=1)
+        return log_parts[self.index] - jax.nn.logsumexp(log_parts)
+
+
 class Summer:
     """Sums a kernel over tensor grids, with one compiled program for each dimension and longest axis."""
 
@@ -82,15 +96,15 @@ class Summer:
         self.num_evaluations = 0
         self.rate = np.nan  # densities per second, compilation left out
 
-    def run(self, frame: Frame, axes: Sequence[Axis], label: str = "grid") -> Sums:
-        """Sum over the tensor grid of `axes` in the frame's z."""
+    def run(self, frame: Frame, axes: Sequence[Axis], label: str = "grid", share: Share | None = None) -> Sums:
+        """Sum the kernel, or a share of it, over the tensor grid of `axes` in the frame's z."""
         size = _padded(max(map(len, axes)))
         nodes = np.zeros((len(axes), size))
         log_weights = np.full((len(axes), size), -np.inf)
         for j, axis in enumerate(axes):
             nodes[j, : len(axis)], log_weights[j, : len(axis)] = axis.nodes, axis.log_weights
         counts = np.array([len(axis) for axis in axes])
-        grid = (frame.centre, frame.scale, frame.log_det, nodes, log_weights, counts)
+        grid = (frame.centre, frame.scale, frame.log_det, nodes, log_weights, counts, share)
         total = math.prod(int(n) for n in counts)
         self.num_evaluations += total
         sums, start, chunk = self._empty(size), 0, 1
@@ -107,6 +121,10 @@ class Summer:
                 advance(min((stop - start) * self._block, total))
                 start = stop
         return Sums(*(np.asarray(x) for x in sums))
+
+    def origin(self, frame: Frame) -> np.ndarray:
+        """Return the values that sums in this frame are relative to."""
+        return np.asarray(_values(self._kernel, frame.centre))
 
     def _empty(self, size: int) -> Sums:
         d = self._dimension
@@ -125,6 +143,11 @@ class Summer:
         )
 
 
+@partial(compiled, static_argnums=0)
+def _values(kernel: Kernel, position: Any) -> Any:
+    return kernel(position)[1]
+
+
 def _padded(length: int) -> int:
     """One of few lengths, so that few programs are compiled."""
     return next(size for size in (32, 256, 4096, 65536, LONGEST_AXIS) if length <= size)
@@ -132,14 +155,17 @@ def _padded(length: int) -> int:
 
 @partial(compiled, static_argnums=(0, 1))
 def _add_blocks(kernel: Kernel, block: int, grid: Any, sums: Sums, start: Any, stop: Any) -> Sums:
-    centre, scale, log_det, nodes, log_weights, counts = grid
+    centre, scale, log_det, nodes, log_weights, counts, share = grid
     num_nodes = jnp.prod(counts)
     origin = kernel(centre)[1]
 
     def add(i: Any, sums: Sums) -> Sums:
         number = i * block + jnp.arange(block)
         z, log_w, index = _unravel(number, nodes, log_weights, counts)
-        log_f, values = jax.vmap(kernel)(centre + z @ scale.T)
+        position = centre + z @ scale.T
+        log_f, values = jax.vmap(kernel)(position)
+        if share is not None:
+            log_f += jax.vmap(share.log_at)(position)
         inside = number < num_nodes
         nan = jnp.isnan(log_f) | (log_f == jnp.inf)
         terms = jnp.where(inside & ~nan, log_f + log_w + log_det, -jnp.inf)

@@ -8,7 +8,8 @@ import numpy as np
 
 from ..coordinates import Coordinates
 from ..optimization import Hump
-from .ladder import Integral, edge_share
+from .integral import TensorIntegral
+from .ladder import edge_share
 from .necks import mass_beyond
 from .rules import Axis, sinh_trapezoid
 from .summing import LONGEST_AXIS, Frame, Summer, Sums, merge
@@ -29,7 +30,7 @@ def trapezoid(
     max_nodes: float,
     floor: float,
     beyond_ends: bool = True,
-) -> Integral | None:
+) -> TensorIntegral | None:
     """Sum on a grid and on the same grid shifted by half a step; halve the step until they agree.
 
     For an analytic integrand the two err by equal amounts in opposite directions, so that their mean is far better
@@ -69,8 +70,10 @@ def trapezoid(
         error = max(error, abs(value - earlier))
     unresolved = "" if settled else f"two shifted trapezoids of {size:,} nodes differ by {gap:.1e}"
     rule = f"trapezoid, step {step:g}, 2 × {' × '.join(str(len(a)) for a in axes)}"
-    return Integral(
+    return TensorIntegral(
         rule=rule,
+        why="few dimensions, where it makes no assumption about the shape and costs little",
+        num_bad=int(both.num_nan),
         whitened=False,
         log_value=value,
         error=float(error),

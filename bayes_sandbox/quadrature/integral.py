@@ -1,0 +1,51 @@
+"""What one rule made of the integral, and how far it settled."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .cutting import Cut
+from .summing import Frame, Sums
+
+
+@dataclass(frozen=True)
+class Integral:
+    """A value of log ∫ with the rule's own estimate of its error, in log units.
+
+    `settled` says that the error fell below the tolerance; `unresolved` is a sentence where it did not; `why` says
+    what made this rule the one to use. `edge_mass` is the share at the outermost nodes: what may lie beyond is of that
+    order. `num_bad` counts nodes at which the density was NaN or infinite.
+    """
+
+    rule: str
+    why: str
+    log_value: float
+    error: float
+    settled: bool
+    unresolved: str
+    num_nodes: int
+    edge_mass: float
+    num_bad: int
+
+
+@dataclass(frozen=True)
+class TensorIntegral(Integral):
+    """A sum over a tensor grid: nodes on the axes of a frame.
+
+    `whitened`: the nodes are Gauss–Hermite's, few and made for one hump. `step` is the trapezoid's in t, z = sinh t;
+    `span` (dimension, 2) is where along each z the mass is.
+    """
+
+    whitened: bool
+    frame: Frame
+    step: float
+    span: np.ndarray
+    sums: Sums
+
+
+@dataclass(frozen=True)
+class CellIntegral(Integral):
+    """A sum over cells, sharpened perhaps by a rule around each mode; then `moments` are (mean, sd) by that rule."""
+
+    cut: Cut
+    moments: tuple[np.ndarray, np.ndarray] | None
