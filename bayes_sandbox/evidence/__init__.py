@@ -6,7 +6,7 @@ from typing import Any
 from ..errors import EvidenceError, suggestion
 from ..model import Model, require_model
 from ..records import Evidence
-from . import bridge, grid, importance, laplace
+from . import bridge, grid, importance, laplace, rqmc, sparse
 from .workbench import Workbench
 
 __all__ = ["DEFAULT", "ESTIMATORS", "Evidence", "check_methods", "estimate_evidence", "estimate_with"]
@@ -16,9 +16,11 @@ ESTIMATORS: dict[str, Callable[[Workbench], Evidence]] = {
     "grid": grid.estimate,
     "importance": importance.estimate,
     "bridge": bridge.estimate,
+    "sparse": sparse.estimate,
+    "rqmc": rqmc.estimate,
 }
-PLANNED = ("sparse", "rqmc", "tempering", "nested", "prior_average", "harmonic_mean")
-DEFAULT = tuple(ESTIMATORS)
+PLANNED = ("tempering", "nested", "prior_average", "harmonic_mean")
+DEFAULT = ("laplace", "grid", "importance", "bridge")
 
 
 def estimate_evidence(
@@ -35,7 +37,7 @@ def estimate_evidence(
     Parameters
     ----------
     methods
-        Names among `laplace`, `grid`, `importance`, `bridge`.
+        Names among `laplace`, `grid`, `importance`, `bridge` (the default), `sparse`, `rqmc`.
     draws
         A finished NUTS run (a NumPyro `MCMC`, a `DataTree`, or a dict of (chain, draw, …) arrays); without it
         `bridge` makes its own.

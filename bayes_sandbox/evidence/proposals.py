@@ -1,10 +1,10 @@
 """Densities to draw from: mixtures of multivariate Student-t's that cover every mode with something to spare."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import gammaln, logsumexp
+from scipy.special import gammaincinv, gammaln, logsumexp, ndtri
 
 from ..optimization import Hump
 
@@ -25,6 +25,15 @@ class StudentMixture:
         normal = rng.standard_normal((n, self.centres.shape[1]))
         stretch = np.sqrt(DF / rng.chisquare(DF, size=n))
         return self.centres[which] + stretch[:, None] * np.einsum("nij,nj->ni", self.scales[which], normal)
+
+    def from_cube(self, u: np.ndarray) -> np.ndarray:
+        """Return points of the open unit cube (n, d + 2) as draws (n, d): which component, how far, which way."""
+        which = np.searchsorted(np.cumsum(self.weights)[:-1], u[:, 0], side="right")
+        stretch = np.sqrt(DF / (2 * gammaincinv(DF / 2, u[:, 1])))
+        off = stretch[:, None] * ndtri(u[:, 2:])
+        for k, (centre, scale) in enumerate(zip(self.centres, self.scales)):
+            off[which == k] = centre + off[which == k] @ scale.T
+        return off
 
     def parts(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return log wₖ t(x) and the squared distances, both (n, k)."""
@@ -100,3 +109,22 @@ def joined(one: StudentMixture, other: StudentMixture) -> StudentMixture:
         np.concatenate([one.centres, other.centres]),
         np.concatenate([one.scales, other.scales]),
     )
+
+
+def adapted(
+    log_density: Callable[[np.ndarray], np.ndarray],
+    proposal: StudentMixture,
+    rng: np.random.Generator,
+    rounds: int,
+    num_draws: int,
+) -> tuple[StudentMixture, np.ndarray]:
+    """Return a proposal fitted to a density in so many rounds of importance-weighted EM, and its last draws (n, d)."""
+    for _ in range(rounds):
+        x = proposal.sample(rng, num_draws)
+        log_weights = log_density(x) - proposal.log_density(x)
+        if not np.isfinite(log_weights.max()):
+            continue
+        weight = np.exp(log_weights - log_weights.max())
+        weight = np.minimum(weight, np.sqrt(num_draws) * weight.mean())  # one draw must not lead (Ionides 2008)
+        proposal = proposal.fitted(x, weight / weight.sum())
+    return proposal, x
