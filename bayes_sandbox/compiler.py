@@ -32,8 +32,14 @@ def protect_process() -> None:
         os.environ["XLA_FLAGS"] = f"{flags} --{FLAG}=".strip()
 
 
-def compiled(function: Callable[..., Any], **options: Any) -> Callable[..., Any]:
-    """Return `jax.jit(function)` with the flag set, however late this package was imported."""
+def compiled(function: Callable[..., Any], *, hasty: bool = False, **options: Any) -> Callable[..., Any]:
+    """Return `jax.jit(function)` with the flag set, however late this package was imported.
+
+    `hasty` is for programs that run a few times only: compiled in a third of the time, for a slower program.
+    """
     import jax
 
-    return jax.jit(function, compiler_options={FLAG: ""} if is_affected() else None, **options)
+    flags: dict[str, Any] = {FLAG: ""} if is_affected() else {}
+    if hasty:
+        flags["xla_backend_optimization_level"] = 0
+    return jax.jit(function, compiler_options=flags or None, **options)

@@ -10,7 +10,7 @@ so that integrals agree in both coordinates while modes do not.
 
 import functools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -18,11 +18,13 @@ import jax.numpy as jnp
 import numpy as np
 from numpyro.distributions import biject_to, constraints
 
+from .batches import batch_size, chunk_size, evaluate, in_batches
 from .compiler import compiled
 from .model import Model
 from .naming import labels
 
 Position = jax.Array | np.ndarray
+NUM_PARTS = 3  # of a log density: prior, likelihood, Jacobian
 FAR = 20.0  # no float64 runs out of digits nearer to the middle than this
 
 
@@ -54,7 +56,6 @@ class Coordinates:
         self._model = model
         self._shapes = dict(model.structure.shapes)
         self._sizes = dict(model.structure.unconstrained_shapes)
-        self._compiled: dict[str, Callable[[Any], np.ndarray]] = {}
         self.dimension = model.dimension
         self.labels = [label for name, shape in self._sizes.items() for label in labels(name, shape)]
 
@@ -117,16 +118,13 @@ class Coordinates:
         log_prior, log_likelihood, _ = self.log_parts(position)
         return log_prior + log_likelihood
 
-    def kernel(self, position: Position) -> tuple[jax.Array, jax.Array]:
-        """Return the log density at a position and the params there, flat: what a sum over nodes needs."""
-        params, log_det = self.constrain_with_log_det(position)
-        log_prior, log_likelihood = self._model.log_parts(params)
-        return log_prior + log_likelihood + log_det, self.flat(params)
+    def parts_and_params(self, position: Position) -> jax.Array:
+        """Return (log prior, log likelihood, log|J|) and the flat params at one position, as one vector.
 
-    def likelihood_kernel(self, position: Position) -> tuple[jax.Array, jax.Array]:
-        """Return log p(D|θ(u)) + log|J(u)|, the likelihood as a density of the position, and the params, flat."""
+        What sums, searches and estimators ask at many positions is read off this one compiled program.
+        """
         params, log_det = self.constrain_with_log_det(position)
-        return self._model.log_parts(params)[1] + log_det, self.flat(params)
+        return jnp.concatenate([jnp.stack([*self._model.log_parts(params), log_det]), self.flat(params)])
 
     def flat(self, params: Mapping[str, Any]) -> jax.Array:
         """Return the params of one point as a vector, in the order of `Model.parameters`."""
@@ -146,7 +144,16 @@ class Coordinates:
             start += size
         return params
 
-    # --- many points: compiled once, in batches of one size ------------------------------------------------
+    # --- many points: one compiled program, in batches of one size ------------------------------------------
+
+    @property
+    def batch(self) -> int:
+        """How many positions are evaluated at once."""
+        return batch_size(self._model.num_observations)
+
+    def evaluate(self, positions: Any, count: int) -> jax.Array:
+        """Return `parts_and_params` at the first `count` of a chunk of positions, left on the device."""
+        return evaluate(self.parts_and_params, self.batch, positions, -(-count // self.batch))
 
     def constrain_many(self, positions: Any) -> dict[str, np.ndarray]:
         """Return positions (…, dimension) as params name → array (…, *shape)."""
@@ -162,32 +169,28 @@ class Coordinates:
 
     def flat_many(self, positions: Any) -> np.ndarray:
         """Return positions (…, dimension) as vectors of params (…, num_params)."""
-        return self._batched("constrain_flat")(positions)
+        return self._many(positions)[..., NUM_PARTS:]
 
     def unconstrain_many(self, params: Mapping[str, Any], batch_shape: tuple[int, ...]) -> np.ndarray:
         """Return params with leading `batch_shape` as positions (*batch_shape, dimension)."""
         flat = np.concatenate([np.reshape(params[n], (*batch_shape, -1)) for n in self._shapes], axis=-1)
-        return self._batched("_unconstrain_flat")(flat)
+        return in_batches(self._unconstrain_flat, chunk_size())(flat)
 
     def log_density_many(self, positions: Any) -> np.ndarray:
         """Return `log_density` at positions (…, dimension); NaN counts as −∞."""
-        values = self._batched("log_density")(positions)
+        with np.errstate(invalid="ignore"):  # ∞ − ∞
+            values = self.log_parts_many(positions).sum(axis=-1)
         return np.where(np.isnan(values), -np.inf, values)
 
     def log_parts_many(self, positions: Any) -> np.ndarray:
         """Return (log prior, log likelihood, log|J|) at positions (…, dimension) as an array (…, 3)."""
-        return self._batched("_log_parts_array")(positions)
+        return self._many(positions)[..., :NUM_PARTS]
 
-    def _log_parts_array(self, position: Position) -> jax.Array:
-        return jnp.stack(self.log_parts(position))
+    def _many(self, positions: Any) -> np.ndarray:
+        return in_batches(self.parts_and_params, self.batch)(positions)
 
     def _unconstrain_flat(self, vector: jax.Array) -> jax.Array:
         return self.unconstrain(self.unflatten(vector))
-
-    def _batched(self, name: str) -> Callable[[Any], np.ndarray]:
-        if name not in self._compiled:
-            self._compiled[name] = in_batches(getattr(self, name))
-        return self._compiled[name]
 
     @functools.cached_property
     def finite_axes(self) -> np.ndarray:
@@ -200,7 +203,7 @@ class Coordinates:
             finite[site["name"]] = _is_finite(site["fn"].support)
             return jnp.asarray(self._model.structure.example[site["name"]])
 
-        self._model.trace_with(look)
+        jax.eval_shape(lambda: self._model.trace_with(look) and None)  # traced: nothing in it need be computed
         return np.repeat([finite[n] for n in self._sizes], [math.prod(s) for s in self._sizes.values()])
 
     def saturated(self, positions: np.ndarray) -> np.ndarray:
@@ -225,7 +228,7 @@ class Coordinates:
 
         Read off ∂params/∂position at a few points: a row with a single entry is a parameter with its own axis.
         """
-        jacobian = compiled(jax.vmap(jax.jacobian(self.constrain_flat)))
+        jacobian = compiled(jax.vmap(jax.jacobian(self.constrain_flat)), hasty=True)
         points = np.random.default_rng(0).normal(size=(4, self.dimension))
         slopes = np.asarray(jacobian(points))
         alone = (np.abs(slopes).max(axis=0) > 0).sum(axis=1) == 1
@@ -240,39 +243,6 @@ def _is_finite(support: Any) -> bool:
         support = support.base_constraint
     bounds = getattr(support, "lower_bound", None), getattr(support, "upper_bound", None)
     return isinstance(support, type(constraints.simplex)) or all(b is not None for b in bounds)
-
-
-def in_batches(function: Callable[[Any], Any], batch: int = 2048) -> Callable[[Any], np.ndarray]:
-    """Evaluate a function of one point at any number of points: one compiled program, a loop over batches within it."""
-
-    def loop(points: Any, num_batches: Any) -> Any:
-        shape = jax.eval_shape(jax.vmap(function), points)
-
-        def add(i: Any, out: Any) -> Any:
-            found = jax.vmap(function)(jax.lax.dynamic_slice_in_dim(points, i * batch, batch))
-            return jax.lax.dynamic_update_slice_in_dim(out, found, i * batch, 0)
-
-        return jax.lax.fori_loop(0, num_batches, add, jnp.zeros(shape.shape, shape.dtype))
-
-    program = compiled(loop)
-
-    def evaluate(points: Any) -> np.ndarray:
-        points = np.asarray(points)
-        rows = points.reshape(-1, points.shape[-1])
-        most = max(min(2**20 // (batch * max(rows.shape[1], 1)), 32), 1)  # batches in one call, 8 MiB of points
-        if not len(rows):
-            shape = jax.eval_shape(function, jax.ShapeDtypeStruct(rows.shape[1:], float)).shape
-            return np.zeros(points.shape[:-1] + shape)
-        results = []
-        for start in range(0, len(rows), batch * most):
-            block = rows[start : start + batch * most]
-            # Padding repeats the last point: a program may not like numbers of its own.
-            padded = np.concatenate([block, np.broadcast_to(block[-1:], (batch * most - len(block), block.shape[1]))])
-            results.append(np.asarray(program(padded, -(-len(block) // batch)))[: len(block)])
-        stacked = np.concatenate(results)
-        return stacked.reshape(points.shape[:-1] + stacked.shape[1:])
-
-    return evaluate
 
 
 def _is_latent(site: Any) -> bool:

@@ -20,7 +20,7 @@ from .errors import ModelError, suggestion
 from .inspection import Structure, inspect_program
 from .naming import describe, labels
 from .program import OBSERVED, Entry, as_many_as_observed, check_pair, pair_program, replace_prior
-from .seeds import as_key
+from .seeds import as_key, as_rng
 from .supports import log_prob_at_edge, log_prob_inside
 
 __all__ = ["Model", "ModelError", "Params", "require_model"]
@@ -189,7 +189,8 @@ class Model:
         """Return `n` draws from the prior: name → array (n, …). Raises `ModelError` where the prior is improper."""
         self.require_proper("be sampled from its prior")
 
-        keys = np.asarray(jax.random.key_data(jax.random.split(as_key(key), -(-n // PRIOR_BATCH) * PRIOR_BATCH)))
+        size = -(-n // PRIOR_BATCH) * PRIOR_BATCH
+        keys = as_rng(key, "prior").integers(2**32, size=(size, 2), dtype=np.uint32)
         batches = [self._draw_batch(keys[start : start + PRIOR_BATCH]) for start in range(0, len(keys), PRIOR_BATCH)]
         return {k: jnp.concatenate([np.asarray(b[k]) for b in batches])[:n] for k in self.structure.shapes}
 
@@ -203,7 +204,7 @@ class Model:
                 trace = handlers.trace(seeded).get_trace(*self._args, **self._kwargs)
             return {name: trace[name]["value"] for name in self.structure.shapes}
 
-        return compiled(jax.vmap(one))
+        return compiled(jax.vmap(one), hasty=True)
 
     def predict(self, key: Any, params: Params) -> dict[str, jax.Array]:
         """Return new data of the observed sites at one point θ. Raises `ModelError` where there are only factors."""

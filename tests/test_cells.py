@@ -8,6 +8,7 @@ import pytest
 
 from bayes_sandbox.quadrature.charts import Chart, place
 from bayes_sandbox.quadrature.embedded import embedded
+from bayes_sandbox.quadrature.subdivision import JUMP, NO_POLYNOMIAL
 from bayes_sandbox.quadrature.summing import Frame
 from bayes_sandbox.quadrature.tree import Tree
 
@@ -43,6 +44,24 @@ def test_a_polynomial_of_low_degree_is_fitted_exactly(d):
     rule, rng = embedded(d), np.random.default_rng(d)
     truth = rng.normal(size=len(rule.powers))
     np.testing.assert_allclose(rule.projection @ (rule.basis(rule.nodes) @ truth), truth, atol=1e-10)
+
+
+@pytest.mark.parametrize("d", [1, 2])
+def test_a_jump_puts_a_sum_off_by_no_more_than_is_charged(d):
+    """Half-spaces cut at random, along the axes or askew: their share of the cell against the sum over nodes."""
+    rule, rng = embedded(d), np.random.default_rng(d)
+    fine = (np.arange(200) + 0.5) / 100 - 1
+    points = np.stack(np.meshgrid(*[fine] * d, indexing="ij"), axis=-1).reshape(-1, d)
+    ratios = []
+    for _ in range(400):
+        normal = np.eye(d)[0] if rng.random() < 0.3 else rng.normal(size=d)
+        cut = rng.uniform(-1, 1) * np.linalg.norm(normal)
+        seen = (rule.nodes @ normal > cut).astype(float)
+        misfit = np.sqrt(np.mean((seen - rule.basis(rule.nodes) @ (rule.projection @ seen)) ** 2))
+        if misfit > NO_POLYNOMIAL:
+            ratios.append(abs(rule.fine @ seen - (points @ normal > cut).mean()) / misfit)
+    assert len(ratios) > 200
+    assert 0.5 * JUMP[d] < max(ratios) < 1.02 * JUMP[d]
 
 
 def chart_of(d: int) -> Chart:

@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parents[1] / "bayes_sandbox"
 
 # From the ground up; a module knows its own layer and those below it.
 LAYERS = (
-    {"compiler", "errors", "naming", "seeds", "supports"},
+    {"batches", "compiler", "errors", "naming", "seeds", "supports"},
     {"inspection", "program", "records", "progress"},
     {"model", "coordinates", "regularization"},
     {"optimization"},

@@ -12,7 +12,6 @@ from ..records import Evidence
 from .proposals import StudentMixture, from_positions
 from .workbench import Workbench
 
-STREAM = 12
 WIDENED = 1.4  # z-scores over repeated runs came out with an sd of 0.7 to 1.4: quote for the worst
 LARGEST_ERROR = 0.1
 MANY_DIVERGENT = 0.005  # share of draws
@@ -37,7 +36,7 @@ def estimate(bench: Workbench) -> Evidence:
     except SamplingError as failure:
         return Evidence("bridge", np.nan, np.inf, 0, time.perf_counter() - started, False, (str(failure),))
     halves, plain = [], []
-    rng = bench.rng(STREAM)
+    rng = bench.rng("bridge")
     for train, held_out in _folds(fit.positions):
         flat = train.reshape(-1, train.shape[-1])
         proposal = from_positions(flat)

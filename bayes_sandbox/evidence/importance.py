@@ -9,7 +9,6 @@ from ..records import Evidence
 from .proposals import StudentMixture, from_humps, from_positions, joined
 from .workbench import Workbench
 
-STREAM = 11
 ROUNDS, PER_ROUND, FINAL = 5, 4096, 16384
 LARGEST_K_HAT = 0.7  # Vehtari et al. 2024: above it the error bar itself cannot be believed
 SMALLEST_EFFICIENCY = 0.01
@@ -27,7 +26,7 @@ def estimate(bench: Workbench) -> Evidence:
     if proposal is None:
         why = f"there is nothing to build a proposal on: {bench.laplace.message}, and no draws"
         return Evidence("importance", np.nan, np.inf, 0, time.perf_counter() - started, False, (why,))
-    rng = bench.rng(STREAM)
+    rng = bench.rng("importance")
     for _ in range(ROUNDS):
         x, log_weights = _weigh(bench, proposal, rng, PER_ROUND)
         if not np.isfinite(log_weights).any():

@@ -14,7 +14,6 @@ from .importance import LARGEST_ERROR, LARGEST_K_HAT, SMALLEST_EFFICIENCY
 from .proposals import StudentMixture, adapted, from_humps, from_positions, joined
 from .workbench import Workbench
 
-STREAM = 13
 RANDOMISATIONS = 16
 # A mean of 16 over its standard error follows Student's t with 15 degrees of freedom, of variance 15/13.
 WIDENED = float(np.sqrt((RANDOMISATIONS - 1) / (RANDOMISATIONS - 3)))
@@ -124,7 +123,7 @@ def estimate(bench: Workbench) -> Evidence:
         )
         return _declined(why, started)
     # Whitened, so that a covariance from few draws is shrunk towards the first one, not towards independence.
-    frame, rng = Frame(first.centres[0], first.scales[0]), bench.rng(STREAM)
+    frame, rng = Frame(first.centres[0], first.scales[0]), bench.rng("rqmc")
     proposal, near = adapted(
         lambda z: log_density(bench, frame, z), whitened(first, frame), rng, rounds=ROUNDS, num_draws=PER_ROUND
     )

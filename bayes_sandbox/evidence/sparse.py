@@ -18,7 +18,6 @@ from .proposals import from_humps
 from .rqmc import SMALLEST, Cloud, log_density, whitened
 from .workbench import Workbench
 
-STREAM = 14
 TOLERANCE = 1e-5
 LARGEST = 2e7  # densities, as many as a tensor grid may take
 HIGHEST = 16  # levels: 65 nodes along an axis, the last 15 standard deviations out, where transforms begin to saturate
@@ -142,7 +141,7 @@ def _judged(bench: Workbench, levels: list[Level], started: float) -> Evidence:
 def _check(bench: Workbench, num_points: int, started: float) -> Cloud:
     """Return an importance sample from Student-t's at the mode, as large as the grid if time allows."""
     frame = _frame(bench)
-    cloud = Cloud(bench, frame, whitened(from_humps(bench.laplace.humps), frame), bench.rng(STREAM))
+    cloud = Cloud(bench, frame, whitened(from_humps(bench.laplace.humps), frame), bench.rng("sparse"))
     cloud.grow()
     spent = cloud.grow()
     while cloud.size < min(num_points, LARGEST_CHECK) and time.perf_counter() - started + 2 * spent < bench.budget:

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
-import jax
 import numpy as np
 
 from ..coordinates import Coordinates, coordinates_of
@@ -15,7 +14,7 @@ from ..progress import progress_of
 from ..quadrature import GridFit, fit_grid
 from ..records import Evidence
 from ..sampling import NUTSFit, fit_nuts
-from ..seeds import as_key
+from ..seeds import as_rng
 
 
 class Workbench:
@@ -39,10 +38,9 @@ class Workbench:
     def coords(self) -> Coordinates:
         return coordinates_of(self.model)
 
-    def rng(self, stream: int) -> np.random.Generator:
+    def rng(self, use: str) -> np.random.Generator:
         """Return a generator of its own for each user of this seed."""
-        key = jax.random.fold_in(as_key(self.seed), stream)
-        return np.random.default_rng(np.asarray(jax.random.key_data(key)).tolist())
+        return as_rng(self.seed, use)
 
     @cached_property
     def laplace(self) -> LaplaceFit:

@@ -24,7 +24,13 @@ from .surface import Density, Surface
 
 def cornered(model: Model) -> list[str]:
     """Return the latent sites whose prior has a corner."""
-    return [name for name, fn in model.site_distributions(model.structure.example).items() if _laplace(fn) is not None]
+    found: list[str] = []
+
+    def look(params: Any) -> None:
+        found.extend(n for n, fn in model.site_distributions(params).items() if _laplace(fn) is not None)
+
+    jax.eval_shape(look, model.structure.example)  # traced: nothing in it need be computed
+    return found
 
 
 class Split:

@@ -4,7 +4,7 @@ import numpy as np
 
 from ..coordinates import Coordinates
 from .climb import Climb, Kind, climb
-from .surface import Surface
+from .surface import Climbable, Surface
 
 AT_EDGE = 700.0  # exp(−700) is all but zero, and still a number: a density at zero itself may be 0 · ∞
 BY_EDGE = 60.0  # near enough for every digit, and derivatives are still numbers
@@ -32,7 +32,7 @@ def edge_coordinates(coords: Coordinates) -> np.ndarray:
 class Pinned:
     """A surface with some coordinates held: the same questions, asked of the free ones."""
 
-    def __init__(self, surface: Surface, position: np.ndarray, held: np.ndarray):
+    def __init__(self, surface: Climbable, position: np.ndarray, held: np.ndarray):
         self._surface, self._base, self.free = surface, position.copy(), ~held
         self.far = np.broadcast_to(surface.far, position.shape)[~held]
 

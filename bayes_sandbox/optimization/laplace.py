@@ -4,12 +4,11 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-import jax
 import numpy as np
 
 from ..coordinates import Coordinates, coordinates_of
 from ..model import Model, require_model
-from ..seeds import as_key
+from ..seeds import as_rng
 from .climb import LARGEST_HESSIAN, Climb, Kind
 from .map import trouble_sentence
 from .modes import Search, search
@@ -46,7 +45,7 @@ class LaplaceFit:
 
     def sample(self, seed: Any, num_samples: int) -> np.ndarray:
         """Return draws of the position, (num_samples, dimension)."""
-        normal = np.asarray(jax.random.normal(as_key(seed), (num_samples, len(self.position))))
+        normal = as_rng(seed, "laplace").normal(size=(num_samples, len(self.position)))
         return self.position + normal @ self.scale.T
 
     def to_datatree(self) -> Any:
@@ -72,7 +71,7 @@ def fit_laplace(model: Model, *, num_starts: int = 16, seed: Any = 0) -> Laplace
     require_model(model)
     started = time.perf_counter()
     coords = coordinates_of(model)
-    found = search(model, coords, coords.log_density, as_key(seed), num_starts)
+    found = search(model, coords, coords.log_density, seed, num_starts)
     surface = Surface(coords.log_density)
     humps = [h for m in found.modes if m.kind is Kind.PEAK and (h := _hump(surface, m)) is not None]
     why = _why_not(coords, found, humps, model.dimension)

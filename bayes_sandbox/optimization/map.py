@@ -11,7 +11,6 @@ import numpy as np
 from ..compiler import compiled
 from ..coordinates import Coordinates, coordinates_of
 from ..model import Model, require_model
-from ..seeds import as_key
 from .climb import Climb, Kind
 from .edges import AT_EDGE, edge_coordinates, edge_names, snapped
 from .modes import Search, search
@@ -96,7 +95,7 @@ def fit_map(model: Model, *, coordinates: str = "params", num_starts: int = 16, 
     started = time.perf_counter()
     coords = coordinates_of(model)
     density = coords.log_joint if coordinates == "params" else coords.log_density
-    found = search(model, coords, density, as_key(seed), num_starts)
+    found = search(model, coords, density, seed, num_starts)
     return _record(model, coords, coordinates, found, started)
 
 

@@ -1,8 +1,8 @@
 """Many climbs, one verdict: the distinct modes, and what kind of highest point there is, if any."""
 
 from dataclasses import dataclass
+from typing import Any
 
-import jax
 import numpy as np
 
 from ..coordinates import Coordinates
@@ -45,11 +45,11 @@ class Search:
         return min(rivals, key=lambda end: end.value, default=None)
 
 
-def search(model: Model, coords: Coordinates, density: Density, key: jax.Array, num_starts: int) -> Search:
+def search(model: Model, coords: Coordinates, density: Density, seed: Any, num_starts: int) -> Search:
     """Climb `density` (a function of the position) from many starts and sort what was found."""
     edges = edge_coordinates(coords)
     surface = Surface(density, far=far_out(edges))
-    starts = starting_positions(model, coords, key, num_starts)
+    starts = starting_positions(model, coords, seed, num_starts)
     split = Split(model, coords, density) if cornered(model) else None
     ends = [_one(surface, start, split, edges) for start in starts]
     modes, hits = _distinct(surface, [end for end in ends if end.kind in MODES])

@@ -1,14 +1,17 @@
 """The surface to climb: a log density with its gradient and Hessian, compiled once and used by every start."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol
 
 import jax
 import numpy as np
 
+from ..batches import in_batches
 from ..compiler import compiled
 
 Density = Callable[[jax.Array], jax.Array]
+FEW = 32  # positions in one call
 
 
 class Climbable(Protocol):
@@ -25,6 +28,8 @@ class Climbable(Protocol):
 class Surface:
     """−f, its gradient and its Hessian at one point, each point evaluated once; a value that is NaN counts as +∞.
 
+    Surfaces of one density share what was compiled for it.
+
     Examples
     --------
     >>> surface = Surface(lambda u: -((u - 3.0) ** 2).sum())
@@ -34,15 +39,15 @@ class Surface:
 
     def __init__(self, density: Density, far: np.ndarray | float = np.inf):
         self.far = far  # how far out, coordinate by coordinate, a climb has run away
-        self._all = compiled(lambda u: (density(u), jax.grad(density)(u), jax.jacfwd(jax.grad(density))(u)))
-        self._heights = compiled(jax.vmap(density))
+        self._density = density
         self._last: tuple[bytes, float, np.ndarray, np.ndarray] | None = None
         self.num_evaluations = 0
 
     def _at(self, position: np.ndarray) -> tuple[bytes, float, np.ndarray, np.ndarray]:
-        key = np.asarray(position, float).tobytes()
+        position = np.asarray(position, float)
+        key = position.tobytes()
         if self._last is None or self._last[0] != key:
-            value, gradient, hessian = (np.asarray(x) for x in self._all(position))
+            value, gradient, hessian = (np.asarray(x) for x in _derivatives(self._density, position))
             self.num_evaluations += 1
             height = -float(value)
             self._last = (key, np.inf if np.isnan(height) else height, -gradient, -hessian)
@@ -59,7 +64,33 @@ class Surface:
         return (hessian + hessian.T) / 2
 
     def values(self, positions: Any) -> np.ndarray:
-        """Return −f at many positions (n, d), in one compiled call for each n."""
+        """Return −f at many positions (n, d)."""
         self.num_evaluations += len(positions)
-        values = -np.asarray(self._heights(np.asarray(positions, float)))
+        values = -in_batches(self._density, FEW, FEW)(positions)
         return np.where(np.isnan(values), np.inf, values)
+
+
+class Framed:
+    """A surface in the coordinates z of an affine frame, position = centre + scale z: by the chain rule."""
+
+    far: Any = np.inf
+
+    def __init__(self, surface: Surface, centre: np.ndarray, scale: np.ndarray):
+        self._surface, self._centre, self._scale = surface, centre, scale
+
+    def value(self, z: np.ndarray) -> float:
+        return self._surface.value(self._centre + self._scale @ z)
+
+    def gradient(self, z: np.ndarray) -> np.ndarray:
+        return self._scale.T @ self._surface.gradient(self._centre + self._scale @ z)
+
+    def hessian(self, z: np.ndarray) -> np.ndarray:
+        return self._scale.T @ self._surface.hessian(self._centre + self._scale @ z) @ self._scale
+
+    def values(self, z: np.ndarray) -> np.ndarray:
+        return self._surface.values(self._centre + z @ self._scale.T)
+
+
+@partial(compiled, static_argnums=0)
+def _derivatives(density: Density, position: Any) -> tuple[jax.Array, jax.Array, jax.Array]:
+    return density(position), jax.grad(density)(position), jax.jacfwd(jax.grad(density))(position)

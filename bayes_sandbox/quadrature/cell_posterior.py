@@ -8,7 +8,7 @@ from .choose import Job
 from .cutting import Aim, Cutting
 from .integral import CellIntegral
 from .posterior import FINE, Drawn, Marginal, along
-from .stratified import by_mass, by_misfit, sample
+from .stratified import by_mass, sample
 from .subdivision import Points, Subdivision
 
 NUM_PROPOSED = 2**16
@@ -21,18 +21,17 @@ TAIL = 1e-7  # of the mass, left out at either end of a curve
 def draw_from_cells(
     coords: Coordinates, integral: CellIntegral, rng: np.random.Generator, shape: tuple[int, int]
 ) -> Drawn:
-    """Draw cells by their mass and a point in each, keep points by their weight; hold other points against the sum."""
+    """Draw cells by their mass and a point in each, keep points by their weight."""
     found = integral.cut.found
     proposed = sample(coords, found, by_mass(found), NUM_PROPOSED, rng)
     weight = np.exp(proposed.log_weights - proposed.log_weights.max())
     size = shape[0] * shape[1]
     kept = rng.choice(len(weight), size=size, p=weight / weight.sum())
-    check = sample(coords, found, by_misfit(found), NUM_PROPOSED, rng)
     return Drawn(
         positions=proposed.points.positions[kept].reshape(*shape, -1),
         ess=float(weight.sum() ** 2 / (weight**2).sum() / len(weight) * size),
-        log_evidence=check.log_value,
-        standard_error=check.standard_error,
+        log_evidence=integral.check.log_value,
+        standard_error=integral.check.standard_error,
         unseen=0.0,  # the cells were cut until they explained every point that was known
     )
 
@@ -58,7 +57,7 @@ def cell_marginal(job: Job, integral: CellIntegral, component: int) -> Marginal:
     frame = found.chart.frame
     x = found.chart.line(t, 1 - t, np.full(len(t), axis))
     direction = frame.scale[:, axis]
-    theta, slope = (np.asarray(v) for v in along(coords, component)(frame.centre + np.outer(x, direction), direction))
+    theta, slope = (np.asarray(v) for v in along(coords, component, frame.centre + np.outer(x, direction), direction))
     slope = np.abs(slope) * np.exp(np.minimum(found.chart.log_slope(t, axis), 300.0))  # a tail reaching to infinity
     return _curve(theta, density * spacing, density / np.maximum(slope, 1e-300), mass)
 

@@ -1,6 +1,5 @@
 """Cells of the unit cube: what the embedded rules measured on each, and the tree they were split along."""
 
-import math
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -8,13 +7,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..batches import chunk_size
 from ..compiler import compiled
-from ..progress import Progress, quiet
+from ..coordinates import NUM_PARTS, Coordinates
 from .charts import Chart, place
-from .embedded import Embedded, embedded
-from .summing import Kernel
-
-CAPACITY = 4096  # cells measured in one call; fewer are a shorter loop of the same program
+from .embedded import embedded
 
 
 class Measures(NamedTuple):
@@ -32,12 +29,11 @@ class Measures(NamedTuple):
 
 
 class Measurer:
-    """Applies the embedded rule to thousands of cells at once, in one compiled program for all charts and counts."""
+    """Applies the embedded rule to thousands of cells, as many at a time as a chunk of nodes holds."""
 
-    def __init__(self, kernel: Kernel, dimension: int, terms_per_node: int = 1, progress: Progress = quiet):
-        self._kernel, self.rule, self._progress = kernel, embedded(dimension), progress
-        points = float(np.clip(2**17 / max(terms_per_node, 1), 128, 8192))
-        self._block = int(np.clip(2 ** round(math.log2(points / len(self.rule))), 1, CAPACITY))
+    def __init__(self, coords: Coordinates):
+        self._coords, self.rule = coords, embedded(coords.dimension)
+        self._capacity = chunk_size() // len(self.rule)
         self.num_evaluations = 0
 
     def measure(
@@ -45,56 +41,50 @@ class Measurer:
     ) -> Measures:
         """Return the measures of cells (n, d), in as many calls as they need."""
         self.num_evaluations += len(low) * len(self.rule)
-        parts = []
-        for start in range(0, len(low), CAPACITY):
-            cells = np.stack([a[start : start + CAPACITY] for a in (low, rest, width)])
+        parts, arrays = list[tuple[int, Measures]](), jax.device_put(chart.arrays())
+        for start in range(0, len(low), self._capacity):
+            cells = np.stack([a[start : start + self._capacity] for a in (low, rest, width)])
             count = cells.shape[1]
-            padded = np.full((3, CAPACITY, low.shape[1]), 0.5)
+            padded = np.full((3, self._capacity, low.shape[1]), 0.5)
             padded[:, :count] = cells
-            num_blocks = -(-count // self._block)
-            found = _measure(self._kernel, low.shape[1], self._block, chart.arrays(), origin, padded, num_blocks)
-            parts.append([np.asarray(x)[:count] for x in found])
-        return Measures(*(np.concatenate(column) for column in zip(*parts)))
+            position, log_volume = _place_cells(chunk_size(), arrays, padded)
+            found = self._coords.evaluate(position, count * len(self.rule))
+            parts.append((count, _reduce_cells(low.shape[1], self._capacity, found, log_volume, origin)))
+        columns = zip(*([np.asarray(x)[:count] for x in found] for count, found in parts))
+        return Measures(*map(np.concatenate, columns))
 
 
-@partial(compiled, static_argnums=(0, 1, 2))
-def _measure(
-    kernel: Kernel, dimension: int, block: int, chart: Any, origin: Any, cells: Any, num_blocks: Any
-) -> Measures:
-    rule = embedded(dimension)
-    one = partial(_one_cell, kernel, rule, chart, origin)
-    low, rest, width = cells
-    shapes = jax.eval_shape(jax.vmap(one), low, rest, width)
-    empty = Measures(*(jnp.zeros(s.shape, s.dtype) for s in shapes))
-
-    def add(i: Any, out: Measures) -> Measures:
-        cut = [jax.lax.dynamic_slice_in_dim(a, i * block, block) for a in (low, rest, width)]
-        found = jax.vmap(one)(*cut)
-        return Measures(*(jax.lax.dynamic_update_slice_in_dim(o, f, i * block, 0) for o, f in zip(out, found)))
-
-    return jax.lax.fori_loop(0, num_blocks, add, empty)
-
-
-def _one_cell(kernel: Kernel, rule: Embedded, chart: Any, origin: Any, low: Any, rest: Any, width: Any) -> Measures:
-    t = low + width * (1 + rule.nodes) / 2
-    complement = rest + width * (1 - rule.nodes) / 2
+@partial(compiled, static_argnums=0)
+def _place_cells(chunk: int, chart: Any, cells: Any) -> tuple[Any, Any]:
+    """Return positions (chunk, d) of the nodes of all cells and their log volume elements; the last are padding."""
+    rule = embedded(cells.shape[2])
+    low, rest, width = cells[:, :, None, :]
+    t = (low + width * (1 + rule.nodes) / 2).reshape(-1, cells.shape[2])
+    complement = (rest + width * (1 - rule.nodes) / 2).reshape(-1, cells.shape[2])
     position, log_volume = jax.vmap(partial(place, chart))(t, complement)
-    log_f, values = jax.vmap(kernel)(position)
+    return jnp.pad(position, ((0, chunk - len(position)), (0, 0)), mode="edge"), log_volume
+
+
+@partial(compiled, static_argnums=(0, 1))
+def _reduce_cells(dimension: int, capacity: int, found: Any, log_volume: Any, origin: Any) -> Measures:
+    rule = embedded(dimension)
+    size = capacity * len(rule)
+    log_f = sum(found[:size, i] for i in range(NUM_PARTS))
     bad = jnp.isnan(log_f) | (log_f == jnp.inf)
-    log_g = jnp.where(bad, -jnp.inf, log_f + log_volume)
-    peak = log_g.max()
-    p = jnp.exp(log_g - jnp.where(jnp.isfinite(peak), peak, 0.0))
-    off = jnp.where(p[:, None] > 0, values - origin, 0.0)
-    fit = rule.projection @ p
-    weighted = (rule.fine * p)[:, None]
+    log_g = jnp.where(bad, -jnp.inf, log_f + log_volume).reshape(capacity, -1)
+    values = found[:size, NUM_PARTS:].reshape(*log_g.shape, -1)
+    peak = log_g.max(axis=1)
+    p = jnp.exp(log_g - jnp.where(jnp.isfinite(peak), peak, 0.0)[:, None])
+    off = jnp.where(p[..., None] > 0, values - origin, 0.0)
+    fit = p @ rule.projection.T
     return Measures(
         peak=peak,
-        fine=rule.fine @ p,
-        crude=rule.crude @ p,
-        rough=jnp.abs(rule.differences @ p).sum(axis=1),
-        value=(weighted * off).sum(axis=0),
-        square=(weighted * off**2).sum(axis=0),
+        fine=p @ rule.fine,
+        crude=p @ rule.crude,
+        rough=jnp.abs(jnp.einsum("jmn,cn->cjm", rule.differences, p)).sum(axis=2),
+        value=jnp.einsum("n,cn,cnk->ck", rule.fine, p, off),
+        square=jnp.einsum("n,cn,cnk->ck", rule.fine, p, off**2),
         fit=fit,
-        misfit=jnp.sqrt(jnp.mean((p - rule.basis(rule.nodes) @ fit) ** 2)),
-        num_bad=bad.sum(),
+        misfit=jnp.sqrt(jnp.mean((p - fit @ rule.basis(rule.nodes).T) ** 2, axis=1)),
+        num_bad=bad.reshape(capacity, -1).sum(axis=1),
     )

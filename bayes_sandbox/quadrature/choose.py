@@ -5,20 +5,23 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
-import jax
 import numpy as np
 
+from ..batches import chunk_size
 from ..coordinates import Coordinates
 from ..model import Model
 from ..optimization import Hump, LaplaceFit
 from ..optimization.starts import starting_positions
 from ..progress import Progress
+from ..seeds import as_rng
 from .cells import Measurer
 from .cutting import Aim, Cut, Cutting
 from .integral import CellIntegral, Integral
 from .ladder import Sharpened, climb_ladder, climb_ladders
 from .scouts import charts_for, first_points, prior_positions
+from .stratified import Sample, by_misfit, sample
 from .subdivision import Points, Subdivision
 from .summing import Frame, Summer
 from .trapezoid import trapezoid
@@ -32,10 +35,10 @@ CELLS_UP_TO = 5  # dimensions
 AT_INFINITY = 0.1  # of the mass
 FEWEST = 1e5  # densities below which cells cannot show what they can do
 LOST = 4.0  # times the mass where digits have run out may be missing there
-NUM_TIMED = 8192  # densities in a timing
 FAINT = 20.0  # nats below the most massive mode, at which a mode is left to the cells
 MOST_MODES = 24
 ROUGH, SECOND_ROUTE = 1e-3, 0.05  # how well cells should, and must, know the integral to confirm a sharper rule
+CHECKED = 2**16, 2**19  # random points that hold the cells to account
 QUICK_TRAPEZOID = 2e6  # nodes, beyond which cells are the better way
 
 
@@ -55,34 +58,34 @@ class Job:
     tolerance: float | None
     max_nodes: float
     rate: float  # densities per second
-    key: jax.Array
+    seed: Any
     draws: np.ndarray | None  # positions of a NUTS run, where there is one
     progress: Progress
 
     @cached_property
     def frame(self) -> Frame | None:
-        return first_frame(self.model, self.coords, self.laplace, self.key)
+        return first_frame(self.model, self.coords, self.laplace, self.seed)
 
     @cached_property
     def prior(self) -> np.ndarray:
-        return prior_positions(self.model, self.coords, jax.random.fold_in(self.key, 1))
+        return prior_positions(self.model, self.coords, self.seed)
 
     @cached_property
     def points(self) -> Points:
         """Where it is worth looking."""
-        return first_points(self.coords, self.prior, self.laplace.humps, self.draws, jax.random.fold_in(self.key, 2))
+        return first_points(self.coords, self.prior, self.laplace.humps, self.draws, self.seed)
 
     @cached_property
     def summer(self) -> Summer:
-        return Summer(self.coords.kernel, self.model.dimension, self.model.num_observations, self.progress)
+        return Summer(self.coords, progress=self.progress)
 
     @cached_property
     def measurer(self) -> Measurer:
-        return Measurer(self.coords.kernel, self.model.dimension, self.model.num_observations)
+        return Measurer(self.coords)
 
     @cached_property
     def rng(self) -> np.random.Generator:
-        return np.random.default_rng(np.asarray(jax.random.key_data(self.key)).tolist())
+        return as_rng(self.seed, "cells")
 
     @property
     def humps(self) -> list[Hump]:
@@ -162,7 +165,10 @@ def by_cells(job: Job) -> Integral:
 
 def _cell_integral(job: Job, cut: Cut, sharp: Sharpened | None) -> CellIntegral:
     found, aim = cut.found, job.aim
-    error = sharp.error if sharp is not None else max(cut.error + found.bad_share + LOST * _lost(job, found), job.floor)
+    size = int(np.clip(job.measurer.num_evaluations / 8, *CHECKED))
+    check = sample(job.coords, found, by_misfit(found), size, job.rng)
+    job.measurer.num_evaluations += size
+    error = sharp.error if sharp is not None else _charged(cut, check, job)
     settled = sharp is not None or bool(error < aim.coarse and cut.calm and not found.edge_mass > AT_INFINITY)
     what = "random points within cells" if cut.sampled else "cells"
     chart = "the supports as they are" if found.chart.native.any() else "whitened and compactified coordinates"
@@ -173,13 +179,24 @@ def _cell_integral(job: Job, cut: Cut, sharp: Sharpened | None) -> CellIntegral:
         log_value=cut.log_value if sharp is None else sharp.log_value,
         error=float(error),
         settled=settled,
-        unresolved="" if settled else _unresolved(cut, aim),
+        unresolved="" if settled else _unresolved(cut, error, aim),
         num_nodes=len(found.leaves) * len(found.measurer.rule),
         edge_mass=found.edge_mass,
         num_bad=0,  # charged to the error
         cut=cut,
+        check=check,
         moments=None if sharp is None else (sharp.mean, sharp.sd),
     )
+
+
+def _charged(cut: Cut, check: Sample, job: Job) -> float:
+    """Return the error with all that is charged to it: nodes without a density, lost digits, a check that differs.
+
+    A kink beside the face of a cell is seen by none of its nodes: the cells agree with their halves and are wrong.
+    """
+    error = max(cut.error + cut.found.bad_share + LOST * _lost(job, cut.found), job.floor)
+    gap = abs(check.log_value - cut.log_value)
+    return error if gap < error + check.standard_error else gap + check.standard_error
 
 
 def _lost(job: Job, found: Subdivision) -> float:
@@ -194,15 +211,15 @@ def _why_cells(job: Job) -> str:
     return f"{len(job.humps)} modes" if len(job.humps) > 1 else "no smooth rule settled"
 
 
-def _unresolved(cut: Cut, aim: Aim) -> str:
+def _unresolved(cut: Cut, error: float, aim: Aim) -> str:
     if cut.found.edge_mass > AT_INFINITY:
         return f"{cut.found.edge_mass:.2g} of the integral lies in cells that reach to infinity: it may not be finite"
     if not cut.calm:
         return f"random points around {len(cut.found.leaves):,} cells were still finding mass when the budget ended"
-    return f"{len(cut.found.leaves):,} cells leave {cut.error:.1e} open, more than {aim.coarse:.0e}"
+    return f"{len(cut.found.leaves):,} cells leave {error:.1e} open, more than {aim.coarse:.0e}"
 
 
-def first_frame(model: Model, coords: Coordinates, laplace: LaplaceFit, key: jax.Array) -> Frame | None:
+def first_frame(model: Model, coords: Coordinates, laplace: LaplaceFit, seed: Any) -> Frame | None:
     """Return a frame to begin in: the Laplace fit, the mixture of several modes, or what a cloud of guesses shows.
 
     None where no guess had a finite density.
@@ -212,7 +229,7 @@ def first_frame(model: Model, coords: Coordinates, laplace: LaplaceFit, key: jax
         return Frame(laplace.position, laplace.scale)
     if humps:
         return _of_mixture(humps)
-    cloud = starting_positions(model, coords, key, 1024)
+    cloud = starting_positions(model, coords, seed, 1024)
     if len(cloud) < 2:
         return None
     heights = coords.log_density_many(cloud)
@@ -243,11 +260,12 @@ def rounding(coords: Coordinates, frame: Frame, model: Model) -> float:
 
 def affordable(coords: Coordinates, max_evaluations: float, budget: float) -> tuple[float, float]:
     """Return (nodes that fit, densities per second), the rate measured on one batch after compilation."""
-    batch = np.zeros((NUM_TIMED, coords.dimension))
-    coords.log_density_many(batch)
+    size = max(chunk_size() // 4, coords.batch)
+    points = np.zeros((chunk_size(), coords.dimension))
+    coords.evaluate(points, 1).block_until_ready()
     began = time.perf_counter()
-    coords.log_density_many(batch)
-    rate = NUM_TIMED / max(time.perf_counter() - began, 1e-9)
+    coords.evaluate(points, size).block_until_ready()
+    rate = size / max(time.perf_counter() - began, 1e-9)
     return min(max_evaluations, budget * rate), rate
 
 

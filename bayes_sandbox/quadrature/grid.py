@@ -26,7 +26,7 @@ from .posterior import (
     drawn_marginal,
     joint,
 )
-from .summing import Summer
+from .summing import LIKELIHOOD, Summer
 from .trapezoid import trapezoid
 
 UNSEEN_SHARE = 1e-5  # of the integral: below it, points and nodes need not be reconciled
@@ -130,12 +130,13 @@ def fit_grid(
     if not all(value is None or value > 0 for value in (tolerance, max_evaluations, budget)):
         raise ValueError("tolerance, max_evaluations and budget must be positive")
     started = time.perf_counter()
-    coords, key = coordinates_of(model), as_key(seed)
+    as_key(seed)  # one that is none is refused before anything runs
+    coords = coordinates_of(model)
     max_nodes, rate = affordable(coords, max_evaluations, budget)
     if not fits(model.dimension, max_nodes):
         return _declined(model, declined_sentence(model.dimension, max_nodes, rate), started)
     laplace = laplace or fit_laplace(model, seed=seed)
-    job = Job(model, coords, laplace, tolerance, max_nodes, rate, key, draws, progress_of(progress))
+    job = Job(model, coords, laplace, tolerance, max_nodes, rate, seed, draws, progress_of(progress))
     if job.frame is None and not len(job.points.finite().positions):
         return _declined(model, "no point tried had a finite density; there is nothing to sum", started)
     tried = []
@@ -157,13 +158,13 @@ def integrate_likelihood(
     It has the units of the parameters, may be infinite, and knows no prior.
     """
     require_model(model)
-    coords, key = coordinates_of(model), as_key(seed)
+    coords = coordinates_of(model)
     if not fits(model.dimension, max_evaluations):
         return np.nan, f"a grid in {model.dimension} dimensions does not fit"
-    frame = first_frame(model, coords, laplace, key)
+    frame = first_frame(model, coords, laplace, seed)
     if frame is None:
         return np.nan, "no point tried had a finite density"
-    summer = Summer(coords.likelihood_kernel, model.dimension, model.num_observations)
+    summer = Summer(coords, LIKELIHOOD)
     found = trapezoid(coords, summer, frame, laplace.humps, tolerance, max_evaluations, 0.0, beyond_ends=False)
     if found is None or not found.error < 0.01 or found.edge_mass > 1e-6:
         return np.nan, "it does not settle: the likelihood alone falls off too slowly, or not at all"
@@ -183,7 +184,7 @@ def _draw(job: Job, integral: Integral) -> Drawn:
     if isinstance(integral, CellIntegral):
         return draw_from_cells(job.coords, integral, job.rng, (NUM_CHAINS, NUM_DRAWS))
     assert isinstance(integral, TensorIntegral)
-    return draw_from_grid(job.coords, integral, job.points, job.key)
+    return draw_from_grid(job.coords, integral, job.points, job.rng)
 
 
 def _best(tried: list[tuple[Integral, Drawn, list[str]]]) -> tuple[Integral, Drawn, list[str]]:

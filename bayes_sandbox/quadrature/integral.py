@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .cutting import Cut
+from .stratified import Sample
 from .summing import Frame, Sums
 
 
@@ -45,7 +46,11 @@ class TensorIntegral(Integral):
 
 @dataclass(frozen=True)
 class CellIntegral(Integral):
-    """A sum over cells, sharpened perhaps by a rule around each mode; then `moments` are (mean, sd) by that rule."""
+    """A sum over cells, sharpened perhaps by a rule around each mode; then `moments` are (mean, sd) by that rule.
+
+    `check` is the same integral by random points within the cells, none of them a node and none seen before.
+    """
 
     cut: Cut
+    check: Sample
     moments: tuple[np.ndarray, np.ndarray] | None

@@ -9,7 +9,7 @@ import numpy as np
 from ..coordinates import Coordinates
 from ..optimization.climb import Kind, climb
 from ..optimization.edges import Pinned
-from ..optimization.surface import Surface
+from ..optimization.surface import Framed, Surface
 from .summing import Frame
 
 STEPS = 8  # from the centre to the end of an axis, each started from the ridge point before
@@ -24,12 +24,12 @@ def mass_beyond(coords: Coordinates, frame: Frame, span: np.ndarray, log_total: 
     """
     if len(frame.centre) == 1:
         return 0.0  # nothing is narrow across the only axis
-    surface = Surface(lambda z: coords.log_density(frame.centre + frame.scale @ z))
+    surface = Framed(Surface(coords.log_density), frame.centre, frame.scale)
     ends = ((j, side) for j in range(len(span)) for side in (0, 1))
     return sum(_one_end(surface, len(span), j, span[j, side], log_total - frame.log_det) for j, side in ends)
 
 
-def _one_end(surface: Surface, dimension: int, j: int, end: float, log_total: float) -> float:
+def _one_end(surface: Framed, dimension: int, j: int, end: float, log_total: float) -> float:
     held = np.arange(dimension) == j
     z, slabs, targets = np.zeros(dimension), [], end * np.arange(1, STEPS + 1) / STEPS
     for target in targets:

@@ -1,6 +1,8 @@
 """The posterior from a grid: a curve for each component, quantiles, and draws with their effective sample size."""
 
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import jax
 import numpy as np
@@ -54,15 +56,19 @@ def axis_marginal(
     mass = float(np.exp(sums.log_total - integral.log_value))
     positions = np.broadcast_to(frame.centre, (len(fine), len(frame.centre))).copy()
     positions += np.outer(fine.nodes, frame.scale[:, 0])
-    x, slope = along(coords, component)(positions, frame.scale[:, 0])
+    x, slope = along(coords, component, positions, frame.scale[:, 0])
     return _curve(np.asarray(x), np.asarray(slope), fine, share, mass)
 
 
-def along(coords: Coordinates, component: int):  # type: ignore[no-untyped-def]
-    def value(position: jax.Array, along: jax.Array) -> tuple[jax.Array, jax.Array]:
-        return jax.jvp(lambda u: coords.constrain_flat(u)[component], (position,), (along,))
+@partial(compiled, static_argnums=0)
+def along(coords: Coordinates, component: Any, positions: Any, direction: Any) -> tuple[jax.Array, jax.Array]:
+    """Return a component of the params at positions (n, d), and its slope along a direction."""
 
-    return compiled(jax.vmap(value, in_axes=(0, None)))
+    def value(position: jax.Array) -> tuple[jax.Array, jax.Array]:
+        params, slopes = jax.jvp(coords.constrain_flat, (position,), (direction,))
+        return params[component], slopes[component]
+
+    return jax.vmap(value)(positions)
 
 
 def _axes_for(integral: TensorIntegral, num_nodes: float) -> tuple[Axis, tuple[Axis, ...]]:
@@ -157,14 +163,13 @@ class Drawn:
 
 
 def draw_from_grid(
-    coords: Coordinates, integral: TensorIntegral, points: Points, key: jax.Array, max_nodes: int = 2**18
+    coords: Coordinates, integral: TensorIntegral, points: Points, rng: np.random.Generator, max_nodes: int = 2**18
 ) -> Drawn:
     """Draw from the multilinear interpolant of the density over a grid that fits in memory, and weigh by the truth.
 
     The weights' mean is an estimate of the evidence at random points, none of them a node: a sum that missed
     something between its nodes is contradicted by it.
     """
-    rng = np.random.default_rng(np.asarray(jax.random.key_data(key)).tolist())
     lower, step, counts = _cells(integral, max_nodes)
     mesh = np.meshgrid(*(lower[j] + step[j] * np.arange(n) for j, n in enumerate(counts)), indexing="ij")
     log_g = _log_density_of_t(coords, integral.frame, np.stack(mesh, axis=-1))

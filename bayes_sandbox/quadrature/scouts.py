@@ -3,18 +3,19 @@
 from collections.abc import Sequence
 from typing import Any
 
-import jax
 import numpy as np
 
 from ..coordinates import Coordinates
 from ..model import Model
 from ..optimization import Hump
+from ..seeds import as_rng
 from .charts import Chart
 from .subdivision import Points, Subdivision
 from .summing import Frame
 
 NUM_PRIOR = 16384  # all draws from the prior are kept: the highest of them sit in the largest peaks only
 NUM_GUESSES = 1024
+OFF_CENTRE = 0.21
 NUM_CLOUD = 128  # draws around each mode, at each of two widths
 NEGLIGIBLE = 1e-12
 PER_FACE = 8
@@ -23,25 +24,25 @@ NOTABLE = 1e-8  # of the integral, in a neighbour that is as dense
 NARROWEST, WIDEST = 0.5, 30.0  # displacements of the halo, in widths of the cell they start from
 
 
-def prior_positions(model: Model, coords: Coordinates, key: jax.Array) -> np.ndarray:
+def prior_positions(model: Model, coords: Coordinates, seed: Any) -> np.ndarray:
     """Return draws from the prior, or wide guesses where it cannot be drawn from."""
     if model.improper:
-        return np.asarray(jax.random.uniform(key, (NUM_PRIOR, model.dimension), minval=-4, maxval=4))
-    drawn = coords.unconstrain_many(model.sample_prior(key, NUM_PRIOR), (NUM_PRIOR,))
+        return as_rng(seed, "prior").uniform(-4, 4, size=(NUM_PRIOR, model.dimension))
+    drawn = coords.unconstrain_many(model.sample_prior(seed, NUM_PRIOR), (NUM_PRIOR,))
     return drawn[np.isfinite(drawn).all(axis=1)]
 
 
-def first_points(coords: Coordinates, prior: np.ndarray, humps: Sequence[Hump], draws: Any, key: jax.Array) -> Points:
+def first_points(coords: Coordinates, prior: np.ndarray, humps: Sequence[Hump], draws: Any, seed: Any) -> Points:
     """Return the prior's positions, wide guesses, NUTS draws where there are any, and every mode in a cloud of draws.
 
     A mode lying on the face of a cell has neighbours whose nodes may all read zero; its cloud does not.
     """
-    d, (cloud_key, guess_key) = coords.dimension, jax.random.split(key)
-    pools = [prior, np.asarray(jax.random.uniform(guess_key, (NUM_GUESSES, d), minval=-4, maxval=4))]
+    d, rng = coords.dimension, as_rng(seed, "scouts")
+    pools = [prior, rng.uniform(-4, 4, size=(NUM_GUESSES, d))]
     if draws is not None:
         pools.append(np.reshape(draws, (-1, d)))
     reaches = [np.full(len(pool), np.inf) for pool in pools]
-    normal = np.asarray(jax.random.normal(cloud_key, (2, NUM_CLOUD, d)))
+    normal = rng.normal(size=(2, NUM_CLOUD, d))
     for hump in humps:
         cloud = np.concatenate([normal[0], 2 * normal[1], np.zeros((1, d))]) @ hump.scale.T
         pools.append(hump.position + cloud)
@@ -58,7 +59,8 @@ def charts_for(coords: Coordinates, prior: np.ndarray, frame: Frame | None) -> l
     finite, d = coords.finite_axes, coords.dimension
     none = np.zeros(d, bool)
     centre, width = _middle(prior)
-    centre, width = np.where(finite, 0.0, centre), np.where(finite, 1.0, width)
+    # Kinks and steps are found at medians: a first cut right beside one would hide it from every node.
+    centre, width = np.where(finite, 0.0, centre + OFF_CENTRE * width), np.where(finite, 1.0, width)
     charts = [Chart(Frame(centre, np.diag(width)), finite)]
     if frame is not None:
         if finite.any() and not finite.all():

@@ -20,6 +20,8 @@ MOST = 2048  # cells split in one pass
 FLATTEST = 2.0**12  # the longest side of a cell over its shortest
 EACH = 0.1
 INHERITED = 0.1  # of what a polynomial missed in a cell, its halves may still hide where their nodes see none of it
+NO_POLYNOMIAL = 0.08  # root mean square misfit, of the highest node
+JUMP = {1: 0.6, 2: 1.05}  # dimension → the most by which a jump puts a sum off, over the misfit: tests/test_cells.py
 SMOOTH = 0.1  # of the embedded difference is charged even where halving changes nothing
 
 
@@ -193,7 +195,8 @@ class Subdivision:
 
         The change from the whole to its halves is shared between them in proportion to their embedded differences, and
         a tenth goes to each: halves that read nothing may have lost what the whole saw. Of the differences themselves
-        as much is charged as that change was of the parent's, at least a tenth.
+        as much is charged as that change was of the parent's, at least a tenth. Where no polynomial fits, the density
+        may jump between two nodes, and the sum be off by half the larger weight of the two.
         """
         columns, pairs = self.columns, log_scale.reshape(-1, 2)
         scale = np.maximum(columns.log_scale[cells], pairs.max(axis=1))
@@ -206,5 +209,8 @@ class Subdivision:
         share = EACH + (1 - 2 * EACH) * apart / np.maximum(apart.sum(axis=1, keepdims=True), 1e-300)
         rough = np.clip(3 * change / np.maximum(before, 1e-300), SMOOTH, 1.0)
         error = np.maximum(change[:, None] * share, rough[:, None] * apart)
+        misfit = found.misfit.reshape(-1, 2)
+        jump = JUMP.get(len(self.chart.native), 0.0) * np.where(misfit > NO_POLYNOMIAL, misfit, 0.0)
+        error = np.maximum(error, jump * unit)
         with np.errstate(divide="ignore"):
             return np.asarray((np.log(error) + scale[:, None]).ravel())

@@ -1,12 +1,12 @@
 """The streaming log-sum-exp that every rule ends in: memory does not grow with the number of nodes.
 
-A tensor grid is never laid out. Node number i is unravelled into one index for each axis, a block of nodes at a time,
-inside one compiled loop; sums are kept relative to the largest term met so far.
+A tensor grid is never laid out. Node number i is unravelled into one index for each axis, a chunk of nodes at a time;
+sums are kept relative to the largest term met so far. Placing nodes and adding terms are programs of their own,
+compiled once for all models; the model's program is the one that everything else uses.
 """
 
 import math
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
@@ -15,12 +15,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..batches import chunk_size
 from ..compiler import compiled
+from ..coordinates import NUM_PARTS, Coordinates
 from ..progress import Progress, quiet
 from .rules import Axis
 
 LONGEST_AXIS = 2**20  # nodes on one axis are laid out in memory; tensor grids of them are not
-Kernel = Callable[[jax.Array], tuple[jax.Array, jax.Array]]  # position -> (log density, values to average)
+DENSITY, LIKELIHOOD = (0, 1, 2), (1, 2)  # which parts of the log density are summed: all, or all but the prior
+CHUNKS_AHEAD = 16  # sent to the device before waiting for it
 
 
 class Sums(NamedTuple):
@@ -87,106 +90,92 @@ class Share(NamedTuple):
 
 
 class Summer:
-    """Sums a kernel over tensor grids, with one compiled program for each dimension and longest axis."""
+    """Sums a density over tensor grids."""
 
-    def __init__(self, kernel: Kernel, dimension: int, terms_per_node: int = 1, progress: Progress = quiet):
-        self._kernel, self._dimension, self._progress = kernel, dimension, progress
-        # One block should fit a core's cache with the terms of its likelihood.
-        self._block = int(np.clip(2 ** round(math.log2(2**17 / max(terms_per_node, 1))), 128, 8192))
+    def __init__(self, coords: Coordinates, parts: tuple[int, ...] = DENSITY, progress: Progress = quiet):
+        self._coords, self._parts, self._progress = coords, parts, progress
         self.num_evaluations = 0
-        self.rate = np.nan  # densities per second, compilation left out
 
     def run(self, frame: Frame, axes: Sequence[Axis], label: str = "grid", share: Share | None = None) -> Sums:
-        """Sum the kernel, or a share of it, over the tensor grid of `axes` in the frame's z."""
-        size = _padded(max(map(len, axes)))
+        """Sum the density, or a share of it, over the tensor grid of `axes` in the frame's z."""
+        size, chunk = _padded(max(map(len, axes))), chunk_size()
         nodes = np.zeros((len(axes), size))
         log_weights = np.full((len(axes), size), -np.inf)
         for j, axis in enumerate(axes):
             nodes[j, : len(axis)], log_weights[j, : len(axis)] = axis.nodes, axis.log_weights
         counts = np.array([len(axis) for axis in axes])
-        grid = (frame.centre, frame.scale, frame.log_det, nodes, log_weights, counts, share)
+        grid = jax.device_put((frame.centre, frame.scale, frame.log_det, nodes, log_weights, counts, share))
         total = math.prod(int(n) for n in counts)
         self.num_evaluations += total
-        sums, start, chunk = self._empty(size), 0, 1
-        num_blocks = -(-total // self._block)
+        origin, sums = self.origin(frame), _empty(len(axes), size, len(self._coords.flat_at(frame.centre)))
         with self._progress.task(label, total) as advance:
-            while start < num_blocks:  # a chunk at a time, so that progress and Ctrl-C get their turn
-                stop = min(start + chunk, num_blocks)
-                began = time.perf_counter()
-                sums = jax.block_until_ready(_add_blocks(self._kernel, self._block, grid, sums, start, stop))
-                spent = time.perf_counter() - began
-                if start:  # the first call may have compiled
-                    self.rate = (stop - start) * self._block / spent
-                    chunk = int(np.clip(chunk * 0.3 / max(spent, 1e-6), 1, 4 * chunk))
-                advance(min((stop - start) * self._block, total))
-                start = stop
+            for start in range(0, total, chunk):
+                placed = _place(chunk, grid, start)
+                found = self._coords.evaluate(placed.position, min(chunk, total - start))
+                sums = _add(self._parts, placed, found, origin, sums)
+                if start // chunk % CHUNKS_AHEAD == 0:  # progress and Ctrl-C get their turn
+                    jax.block_until_ready(sums)
+                advance(min(chunk, total - start))
         return Sums(*(np.asarray(x) for x in sums))
 
     def origin(self, frame: Frame) -> np.ndarray:
-        """Return the values that sums in this frame are relative to."""
-        return np.asarray(_values(self._kernel, frame.centre))
-
-    def _empty(self, size: int) -> Sums:
-        d = self._dimension
-        num_values = jax.eval_shape(self._kernel, jnp.zeros(d))[1].shape[0]
-        values = jnp.zeros(num_values)
-        zero = jnp.zeros(())
-        return Sums(
-            -jnp.inf + zero,
-            zero,
-            jnp.zeros((d, size)),
-            jnp.zeros(d),
-            jnp.zeros((d, d)),
-            values,
-            values,
-            jnp.zeros((), int),
-        )
+        """Return the params that sums in this frame are relative to, flat."""
+        return self._coords.flat_at(frame.centre)
 
 
-@partial(compiled, static_argnums=0)
-def _values(kernel: Kernel, position: Any) -> Any:
-    return kernel(position)[1]
+def _empty(dimension: int, size: int, num_values: int) -> Sums:
+    shapes = ((), (), (dimension, size), (dimension,), (dimension, dimension), (num_values,), (num_values,))
+    peak, *zeros = (np.zeros(shape) for shape in shapes)
+    return Sums(*[peak - np.inf, *zeros, np.zeros((), int)])
 
 
 def _padded(length: int) -> int:
     """One of few lengths, so that few programs are compiled."""
-    return next(size for size in (32, 256, 4096, 65536, LONGEST_AXIS) if length <= size)
+    return next(size for size in (256, 4096, 65536, LONGEST_AXIS) if length <= size)
 
 
-@partial(compiled, static_argnums=(0, 1))
-def _add_blocks(kernel: Kernel, block: int, grid: Any, sums: Sums, start: Any, stop: Any) -> Sums:
+class Placed(NamedTuple):
+    """One chunk of a grid's nodes; a weight of −∞ marks what lies beyond the last of them."""
+
+    position: Any
+    z: Any
+    log_weight: Any
+    index: Any
+
+
+@partial(compiled, static_argnums=0)
+def _place(chunk: int, grid: Any, start: Any) -> Placed:
     centre, scale, log_det, nodes, log_weights, counts, share = grid
-    num_nodes = jnp.prod(counts)
-    origin = kernel(centre)[1]
+    number = start + jnp.arange(chunk)
+    z, log_w, index = _unravel(number, nodes, log_weights, counts)
+    position = centre + z @ scale.T
+    if share is not None:
+        log_w += jax.vmap(share.log_at)(position)
+    return Placed(position, z, jnp.where(number < jnp.prod(counts), log_w + log_det, -jnp.inf), index)
 
-    def add(i: Any, sums: Sums) -> Sums:
-        number = i * block + jnp.arange(block)
-        z, log_w, index = _unravel(number, nodes, log_weights, counts)
-        position = centre + z @ scale.T
-        log_f, values = jax.vmap(kernel)(position)
-        if share is not None:
-            log_f += jax.vmap(share.log_at)(position)
-        inside = number < num_nodes
-        nan = jnp.isnan(log_f) | (log_f == jnp.inf)
-        terms = jnp.where(inside & ~nan, log_f + log_w + log_det, -jnp.inf)
-        peak = jnp.maximum(sums.peak, terms.max())
-        safe = jnp.where(jnp.isfinite(peak), peak, 0.0)
-        old, p = jnp.exp(sums.peak - safe), jnp.exp(terms - safe)
-        # A value may overflow where the density has vanished: 0 · ∞ must stay 0.
-        off = jnp.where(p[:, None] > 0, values - origin, 0.0)
-        rows = jnp.arange(len(counts))[:, None]
-        return Sums(
-            peak=peak,
-            total=sums.total * old + p.sum(),
-            axes=(sums.axes * old).at[rows, index.T].add(p),
-            z=sums.z * old + p @ z,
-            zz=sums.zz * old + (p[:, None] * z).T @ z,
-            value=sums.value * old + p @ off,
-            square=sums.square * old + p @ off**2,
-            num_nan=sums.num_nan + (nan & inside).sum(),
-        )
 
-    return jax.lax.fori_loop(start, stop, add, sums)
+@partial(compiled, static_argnums=0)
+def _add(parts: tuple[int, ...], placed: Placed, found: Any, origin: Any, sums: Sums) -> Sums:
+    log_f, z = sum(found[:, i] for i in parts), placed.z
+    inside = placed.log_weight > -jnp.inf
+    nan = jnp.isnan(log_f) | (log_f == jnp.inf)
+    terms = jnp.where(inside & ~nan, log_f + placed.log_weight, -jnp.inf)
+    peak = jnp.maximum(sums.peak, terms.max())
+    safe = jnp.where(jnp.isfinite(peak), peak, 0.0)
+    old, p = jnp.exp(sums.peak - safe), jnp.exp(terms - safe)
+    # A value may overflow where the density has vanished: 0 · ∞ must stay 0.
+    off = jnp.where(p[:, None] > 0, found[:, NUM_PARTS:] - origin, 0.0)
+    rows = jnp.arange(z.shape[1])[:, None]
+    return Sums(
+        peak=peak,
+        total=sums.total * old + p.sum(),
+        axes=(sums.axes * old).at[rows, placed.index.T].add(p),
+        z=sums.z * old + p @ z,
+        zz=sums.zz * old + (p[:, None] * z).T @ z,
+        value=sums.value * old + p @ off,
+        square=sums.square * old + p @ off**2,
+        num_nan=sums.num_nan + (nan & inside).sum(),
+    )
 
 
 def _unravel(number: Any, nodes: Any, log_weights: Any, counts: Any) -> tuple[jax.Array, jax.Array, jax.Array]:

@@ -1,0 +1,64 @@
+"""Many points through a function of one: one compiled program, a loop over batches that fit a core's cache."""
+
+import functools
+import math
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .compiler import compiled
+
+Function = Callable[[jax.Array], jax.Array]  # a point (d,) → a scalar or an array
+
+
+@functools.cache
+def chunk_size() -> int:
+    """Return how many points go to the device in one call: enough to be worth it, few enough for progress."""
+    return 2**14 if jax.default_backend() == "cpu" else 2**19
+
+
+def batch_size(terms_per_point: int) -> int:
+    """Return how many points are evaluated at once, when each has so many terms: what a core's cache holds."""
+    terms = 2**17 if jax.default_backend() == "cpu" else 2**26
+    return int(np.clip(2 ** round(math.log2(terms / max(terms_per_point, 1))), 16, min(2**13, chunk_size())))
+
+
+@functools.partial(compiled, static_argnums=(0, 1))
+def evaluate(function: Function, batch: int, points: Any, num_batches: Any) -> jax.Array:
+    """Return the function at the first `num_batches` batches of points (n, d), zero at the rest; n a multiple."""
+    shape = jax.eval_shape(jax.vmap(function), points)
+
+    def add(i: Any, out: Any) -> Any:
+        found = jax.vmap(function)(jax.lax.dynamic_slice_in_dim(points, i * batch, batch))
+        return jax.lax.dynamic_update_slice_in_dim(out, found, i * batch, 0)
+
+    return jax.lax.fori_loop(0, num_batches, add, jnp.zeros(shape.shape, shape.dtype))
+
+
+def in_batches(function: Function, batch: int, chunk: int | None = None) -> Callable[[Any], np.ndarray]:
+    """Return the function of any number of points (…, d); functions that are equal share their program.
+
+    >>> in_batches(jnp.sum, batch=4)(np.ones((2, 3, 5)))
+    array([[5., 5., 5.],
+           [5., 5., 5.]])
+    """
+
+    def many(points: Any) -> np.ndarray:
+        points = np.asarray(points, float)
+        rows, size = points.reshape(-1, points.shape[-1]), chunk or chunk_size()
+        if not len(rows):
+            shape = jax.eval_shape(function, jax.ShapeDtypeStruct(rows.shape[1:], float)).shape
+            return np.zeros(points.shape[:-1] + shape)
+        results = []
+        for start in range(0, len(rows), size):
+            block = rows[start : start + size]
+            # Padding repeats the last point: a program may not like numbers of its own.
+            padded = np.concatenate([block, np.broadcast_to(block[-1:], (size - len(block), block.shape[1]))])
+            results.append(np.asarray(evaluate(function, batch, padded, -(-len(block) // batch)))[: len(block)])
+        stacked = np.concatenate(results)
+        return stacked.reshape(points.shape[:-1] + stacked.shape[1:])
+
+    return many
