@@ -15,7 +15,7 @@ LAYERS = (
     {"inspection", "program", "records", "progress"},
     {"model", "coordinates", "regularization"},
     {"optimization"},
-    {"quadrature", "sampling", "draws", "diagnostics"},
+    {"quadrature", "sampling", "draws", "diagnostics", "proposals"},
     {"evidence"},
     {"comparison", "document"},
     {"datatree"},

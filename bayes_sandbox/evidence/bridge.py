@@ -8,8 +8,8 @@ from arviz_stats.base import array_stats
 from scipy.special import expit, logsumexp
 
 from ..errors import SamplingError
+from ..proposals import StudentMixture, from_positions
 from ..records import Evidence
-from .proposals import StudentMixture, from_positions
 from .workbench import Workbench
 
 WIDENED = 1.4  # z-scores over repeated runs came out with an sd of 0.7 to 1.4: quote for the worst

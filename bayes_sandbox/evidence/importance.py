@@ -5,8 +5,8 @@ import time
 import numpy as np
 
 from ..diagnostics import pareto_k
+from ..proposals import StudentMixture, from_humps, from_positions, joined
 from ..records import Evidence
-from .proposals import StudentMixture, from_humps, from_positions, joined
 from .workbench import Workbench
 
 ROUNDS, PER_ROUND, FINAL = 5, 4096, 16384

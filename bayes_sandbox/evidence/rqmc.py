@@ -7,11 +7,11 @@ from scipy.stats import qmc
 
 from ..diagnostics import pareto_k
 from ..progress import progress_of
+from ..proposals import StudentMixture, adapted, from_humps, from_positions, joined
 from ..quadrature import affordable
 from ..quadrature.summing import Frame
 from ..records import Evidence
 from .importance import LARGEST_ERROR, LARGEST_K_HAT, SMALLEST_EFFICIENCY
-from .proposals import StudentMixture, adapted, from_humps, from_positions, joined
 from .workbench import Workbench
 
 RANDOMISATIONS = 16

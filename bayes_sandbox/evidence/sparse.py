@@ -8,13 +8,13 @@ from itertools import pairwise
 import numpy as np
 
 from ..progress import progress_of
+from ..proposals import from_humps
 from ..quadrature import affordable
-from ..quadrature.choose import rounding, weighty
+from ..quadrature.job import rounding, weighty
 from ..quadrature.smolyak import Level, SparseSum, num_points
 from ..quadrature.summing import Frame
 from ..records import Evidence
 from .importance import LARGEST_ERROR
-from .proposals import from_humps
 from .rqmc import SMALLEST, Cloud, log_density, whitened
 from .workbench import Workbench
 
@@ -95,7 +95,7 @@ def _climb(bench: Workbench, rate: float, started: float) -> list[Level]:
 
 
 def _error(bench: Workbench, levels: Sequence[Level]) -> float:
-    floor = rounding(bench.coords, _frame(bench), bench.model) * levels[-1].cancellation
+    floor = rounding(bench.model, bench.laplace.humps[0].log_density) * levels[-1].cancellation
     return max(remaining([level.log_value for level in levels]), floor)
 
 

@@ -1,7 +1,7 @@
 """What does a Gaussian at the mode say? The second-order Taylor polynomial of the log density, integrated."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,8 +11,12 @@ from ..model import Model, require_model
 from ..seeds import as_rng
 from .climb import LARGEST_HESSIAN, Climb, Kind
 from .map import trouble_sentence
-from .modes import Search, search
+from .modes import SAME, Search, search
+from .starts import MORE, starting_positions
 from .surface import Surface
+from .symmetry import find_symmetries, images, images_sentence
+
+NUM_POINTS = 16  # at which a symmetry must hold
 
 
 @dataclass(frozen=True)
@@ -29,8 +33,9 @@ class Hump:
 class LaplaceFit:
     """A Gaussian at the highest mode in unconstrained coordinates, `N(position, scale scaleᵀ)`, and its evidence.
 
-    `humps` holds every distinct mode, the most massive first; `log_evidence` is that of the highest alone. Where
-    `converged` is False the numbers are NaN and `message` says why.
+    `humps` holds every distinct mode, the most massive first; `log_evidence` is that of the highest alone. `images`
+    says which relabellings or changes of sign make images of the highest mode, and how many; every image is a hump.
+    Where `converged` is False the numbers are NaN and `message` says why.
     """
 
     params: dict[str, np.ndarray]
@@ -38,6 +43,7 @@ class LaplaceFit:
     scale: np.ndarray
     log_evidence: float
     humps: tuple[Hump, ...]
+    images: str
     converged: bool
     message: str
     num_evaluations: int
@@ -71,24 +77,71 @@ def fit_laplace(model: Model, *, num_starts: int = 16, seed: Any = 0) -> Laplace
     require_model(model)
     started = time.perf_counter()
     coords = coordinates_of(model)
-    found = search(model, coords, coords.log_density, seed, num_starts)
+    starts = starting_positions(model, coords, seed, MORE * num_starts)
+    found = search(model, coords, coords.log_density, starts, num_starts)
     surface = Surface(coords.log_density)
     humps = [h for m in found.modes if m.kind is Kind.PEAK and (h := _hump(surface, m)) is not None]
     why = _why_not(coords, found, humps, model.dimension)
     if why:
         return _declined(coords, found, tuple(humps), why, started)
     highest = max(humps, key=lambda h: h.log_density)
-    return LaplaceFit(
+    fit = LaplaceFit(
         params=coords.params_at(highest.position),
         position=highest.position,
         scale=highest.scale,
         log_evidence=highest.log_mass,
         humps=tuple(sorted(humps, key=lambda h: -h.log_mass)),
+        images="",
         converged=True,
         message=f"a Gaussian at the highest of {len(humps)} mode(s) in unconstrained coordinates",
         num_evaluations=found.num_evaluations + surface.num_evaluations,
-        seconds=time.perf_counter() - started,
+        seconds=0.0,
     )
+    return replace(_with_images(model, coords, fit, starts), seconds=time.perf_counter() - started)
+
+
+def climb_further(model: Model, fit: LaplaceFit, starts: np.ndarray) -> LaplaceFit:
+    """Return the fit with the modes that climbs from these positions (n, dimension) lead to, too."""
+    coords = coordinates_of(model)
+    found = search(model, coords, coords.log_density, starts, len(starts))
+    surface = Surface(coords.log_density)
+    humps = list(fit.humps)
+    for mode in found.modes:
+        if mode.kind is Kind.PEAK and not any(_is_at(h, mode) for h in humps):
+            humps += [h for h in [_hump(surface, mode)] if h is not None]
+    spent = fit.num_evaluations + found.num_evaluations + surface.num_evaluations
+    fit = replace(fit, humps=tuple(sorted(humps, key=lambda h: -h.log_mass)), num_evaluations=spent)
+    if not fit.converged:
+        return fit
+    highest = max(humps, key=lambda h: h.log_density)
+    return replace(
+        fit,
+        params=coords.params_at(highest.position),
+        position=highest.position,
+        scale=highest.scale,
+        log_evidence=highest.log_mass,
+        message=f"a Gaussian at the highest of {len(humps)} mode(s) in unconstrained coordinates",
+    )
+
+
+def _is_at(hump: Hump, at: Climb) -> bool:
+    gap = np.linalg.solve(hump.scale, at.position - hump.position)
+    return bool(abs(hump.log_density + at.value) < 1e-4 and np.linalg.norm(gap) < SAME)
+
+
+def _with_images(model: Model, coords: Coordinates, fit: LaplaceFit, points: np.ndarray) -> LaplaceFit:
+    """Look for symmetries of the density, and climb to every image of the highest mode that was not found."""
+    flat = coords.flat_at(fit.position)
+    heights = np.array([h.log_density for h in fit.humps])
+    equals = [h for h in fit.humps if abs(h.log_density - heights.max()) < 0.5 and h.position is not fit.position]
+    modes = [flat, *(coords.flat_at(h.position) for h in equals)]
+    symmetries = find_symmetries(model, coords, coords.flat_many(points[:NUM_POINTS]), modes)
+    orbit = images(symmetries, flat)
+    if len(orbit) == 1:
+        return fit
+    starts = coords.unconstrain_many(coords.unflatten(orbit[1:]), (len(orbit) - 1,))
+    fit = climb_further(model, fit, starts[np.isfinite(starts).all(axis=1)])
+    return replace(fit, images=images_sentence(symmetries, len(orbit)))
 
 
 def _hump(surface: Surface, at: Climb) -> Hump | None:
@@ -132,6 +185,7 @@ def _declined(coords: Coordinates, found: Search, humps: tuple[Hump, ...], why: 
         scale=np.full((d, d), np.nan),
         log_evidence=np.nan,
         humps=humps,
+        images="",
         converged=False,
         message=f"no Laplace approximation: {why}",
         num_evaluations=found.num_evaluations,

@@ -14,6 +14,7 @@ from ..model import Model, require_model
 from .climb import Climb, Kind
 from .edges import AT_EDGE, edge_coordinates, edge_names, snapped
 from .modes import Search, search
+from .starts import MORE, starting_positions
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,8 @@ def fit_map(model: Model, *, coordinates: str = "params", num_starts: int = 16, 
         `"unconstrained"`: the mode of the density of the position, `p(D, θ(u)) |J(u)|`, which is another point:
         a mode moves under a change of variables, an integral does not.
     num_starts
-        Climbs, half from wide guesses, half from prior draws.
+        Climbs, half from wide guesses, half from prior draws; up to eight times as many where there are several modes,
+        until each was hit three times.
 
     Returns
     -------
@@ -95,7 +97,7 @@ def fit_map(model: Model, *, coordinates: str = "params", num_starts: int = 16, 
     started = time.perf_counter()
     coords = coordinates_of(model)
     density = coords.log_joint if coordinates == "params" else coords.log_density
-    found = search(model, coords, density, seed, num_starts)
+    found = search(model, coords, density, starting_positions(model, coords, seed, MORE * num_starts), num_starts)
     return _record(model, coords, coordinates, found, started)
 
 

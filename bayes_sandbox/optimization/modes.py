@@ -1,7 +1,6 @@
 """Many climbs, one verdict: the distinct modes, and what kind of highest point there is, if any."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -10,10 +9,11 @@ from ..model import Model
 from .climb import Climb, Kind, climb
 from .corners import Split, cornered
 from .edges import edge_coordinates, far_out, settle_on_edge
-from .starts import starting_positions
 from .surface import Density, Surface
 
 SAME = 0.1  # two ends nearer than this, in standard deviations of the mode, are one mode
+OFTEN = 3  # hits after which a mode is no chance find
+MATTERS = 10.0  # nats below the highest
 MODES = (Kind.PEAK, Kind.EDGE, Kind.CORNER)
 
 
@@ -45,15 +45,27 @@ class Search:
         return min(rivals, key=lambda end: end.value, default=None)
 
 
-def search(model: Model, coords: Coordinates, density: Density, seed: Any, num_starts: int) -> Search:
-    """Climb `density` (a function of the position) from many starts and sort what was found."""
+def search(model: Model, coords: Coordinates, density: Density, starts: np.ndarray, at_least: int) -> Search:
+    """Climb `density` (a function of the position) from starts (n, dimension) and sort what was found.
+
+    After `at_least` climbs it goes on only while there are several modes and one of them was hit by chance.
+    """
     edges = edge_coordinates(coords)
     surface = Surface(density, far=far_out(edges))
-    starts = starting_positions(model, coords, seed, num_starts)
     split = Split(model, coords, density) if cornered(model) else None
-    ends = [_one(surface, start, split, edges) for start in starts]
-    modes, hits = _distinct(surface, [end for end in ends if end.kind in MODES])
+    ends: list[Climb] = []
+    modes, hits = list[Climb](), list[int]()
+    for first in range(0, len(starts), max(at_least, 1)):
+        ends += [_one(surface, start, split, edges) for start in starts[first : first + at_least]]
+        modes, hits = _distinct(surface, [end for end in ends if end.kind in MODES])
+        if len(modes) == len(ends) or not _by_chance(modes, hits):
+            break
     return Search(tuple(modes), tuple(hits), tuple(ends), surface.num_evaluations)
+
+
+def _by_chance(modes: list[Climb], hits: list[int]) -> bool:
+    """Whether a mode that may matter was hit so seldom that others may have been missed."""
+    return len(modes) > 1 and any(n < OFTEN for m, n in zip(modes, hits) if m.value < modes[0].value + MATTERS)
 
 
 def _one(surface: Surface, start: np.ndarray, split: Split | None, edges: np.ndarray) -> Climb:

@@ -8,21 +8,26 @@ from ..coordinates import Coordinates
 from ..model import Model
 from ..seeds import as_rng
 
+POOL = 8  # draws for each start wanted: many may have no density
+MORE = 8  # times as many starts as usual, where there are several modes
+
 
 def starting_positions(model: Model, coords: Coordinates, seed: Any, num_starts: int) -> np.ndarray:
-    """Return `num_starts` positions of finite density: half wide guesses, half prior draws where there are any.
+    """Return `num_starts` positions of finite density: wide guesses and prior draws, where there are any, in turn.
 
     Fewer come back where fewer have a finite density; an empty array means none had.
     """
     rng = as_rng(seed, "starts")
-    wide = rng.uniform(-2, 2, size=(32 * num_starts, model.dimension))
+    pool_size = POOL * num_starts
+    wide = rng.uniform(-2, 2, size=(pool_size, model.dimension))
     origin = np.zeros((1, model.dimension))
     pools = [np.concatenate([origin, wide])]
     if not model.improper:
-        draws = model.sample_prior(int(rng.integers(2**31)), 32 * num_starts)
-        pools.append(coords.unconstrain_many(draws, (32 * num_starts,)))
+        draws = model.sample_prior(int(rng.integers(2**31)), pool_size)
+        pools.append(coords.unconstrain_many(draws, (pool_size,)))
     chosen = [_finite(coords, pool)[: -(-num_starts // len(pools))] for pool in pools]
-    return np.concatenate(chosen)[:num_starts] if any(map(len, chosen)) else chosen[0]
+    turn = np.concatenate([np.arange(len(c)) for c in chosen])
+    return np.concatenate(chosen)[np.argsort(turn, kind="stable")][:num_starts]
 
 
 def _finite(coords: Coordinates, positions: np.ndarray) -> np.ndarray:

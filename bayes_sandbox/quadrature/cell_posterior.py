@@ -4,15 +4,14 @@ import numpy as np
 
 from ..coordinates import Coordinates
 from .charts import Chart
-from .choose import Job
-from .cutting import Aim, Cutting
+from .cutting import FIRST_CELLS
 from .integral import CellIntegral
-from .posterior import FINE, Drawn, Marginal, along
+from .job import Job
+from .posterior import FINE, NUM_PROPOSED, Drawn, Marginal, along
 from .stratified import by_mass, sample
 from .subdivision import Points, Subdivision
 
-NUM_PROPOSED = 2**16
-CURVE_ERROR, CURVE_DENSITIES = 1e-3, 1e6  # a curve is looked at, not compared to six digits
+CURVE_ERROR, CURVE_WRONG = 1e-3, 0.1  # a curve is looked at, not compared to six digits
 INTERVALS, WITHIN = 600, 8  # of a curve, and points in each
 NO_SHARE = 1e-10  # of the mass: what a curve need not resolve
 TAIL = 1e-7  # of the mass, left out at either end of a curve
@@ -33,14 +32,15 @@ def draw_from_cells(
         log_evidence=integral.check.log_value,
         standard_error=integral.check.standard_error,
         unseen=0.0,  # the cells were cut until they explained every point that was known
+        revealed=np.zeros((0, coords.dimension)),
     )
 
 
-def cell_marginal(job: Job, integral: CellIntegral, component: int) -> Marginal:
+def cell_marginal(job: Job, integral: CellIntegral, component: int, num_nodes: float) -> Marginal | None:
     """Return the marginal of a component that one position coordinate alone sets: the polynomials of all cells, summed.
 
     Where the axes of the cells are not the component's, the integral is cut again, roughly, in a chart whose first
-    axis is; how far its sum is from the main one is the curve's `mass`.
+    axis is; how far its sum is from the main one is the curve's `mass`. None where that takes too much.
     """
     coords, j = job.coords, int(job.coords.own_axis[component])
     found, axis = integral.cut.found, j
@@ -48,10 +48,9 @@ def cell_marginal(job: Job, integral: CellIntegral, component: int) -> Marginal:
         frame = found.chart.frame.led_by(j)
         chart = Chart(frame, np.zeros(len(frame.centre), bool))
         seen = sample(coords, found, by_mass(found), 4096, job.rng).points
-        points = Points(*(np.concatenate(pair) for pair in zip(_fields(job.points), _fields(seen))))
-        spent = job.measurer.num_evaluations
-        aim = Aim(CURVE_ERROR, CURVE_ERROR, 0.0, spent + min(CURVE_DENSITIES, job.max_nodes / 10))
-        found, axis = Cutting(coords, job.measurer, [chart], points, job.rng).run(aim).found, 0
+        found, axis = _roughly(job, chart, job.points.and_these(seen), num_nodes), 0
+        if found.relative_error > CURVE_WRONG:
+            return None
     t, density, spacing = axis_density(found, axis)
     mass = float(np.exp(found.peak - integral.log_value) * (density * spacing).sum())
     frame = found.chart.frame
@@ -62,8 +61,16 @@ def cell_marginal(job: Job, integral: CellIntegral, component: int) -> Marginal:
     return _curve(theta, density * spacing, density / np.maximum(slope, 1e-300), mass)
 
 
-def _fields(points: Points) -> tuple[np.ndarray, ...]:
-    return points.positions, points.log_density, points.log_reach
+def _roughly(job: Job, chart: Chart, points: Points, num_nodes: float) -> Subdivision:
+    """Cut cells that explain these points, for as long as a curve is worth."""
+    found = Subdivision(job.measurer, chart, job.coords.flat_at(chart.frame.centre))
+    start = job.measurer.num_evaluations
+    found.halve_all(FIRST_CELLS)
+    found.explain(points)
+    while found.relative_error > CURVE_ERROR and job.measurer.num_evaluations - start < num_nodes:
+        if not found.refine():
+            break
+    return found
 
 
 def _aligned(chart: Chart, j: int) -> bool:

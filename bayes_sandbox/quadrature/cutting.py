@@ -74,10 +74,11 @@ class Cutting:
         self._found: Subdivision | None = None
         self._milestone, self._calm, self._drifts = SECOND_OPINION, 0, (np.inf, np.inf)
         self._opinion: Sample | None = None
+        self._most = np.inf
 
     def run(self, aim: Aim) -> Cut:
         """Go on until the aim is reached and nothing new turns up, or its densities are spent."""
-        measurer = self._measurer
+        measurer, self._most = self._measurer, aim.most
         with self._progress.task("cells", int(aim.most)) as advance:
             if self._found is None:
                 self._found = self._best([self._trial(chart, aim) for chart in self._charts])
@@ -155,7 +156,7 @@ class Cutting:
         """Cut until what points saw is seen by nodes, and follow it into the cells that were left beside."""
         for _ in range(MOST_ROUNDS):
             fresh = found.uncover(negligible)
-            if not len(fresh):
+            if not len(fresh) or self._measurer.num_evaluations > self._most:
                 return
             probes = within(self._coords, found, self._rng.permutation(fresh)[: PROBED // PROBES], PROBES, self._rng)
             self._measurer.num_evaluations += len(probes.positions)

@@ -13,8 +13,10 @@ from ..progress import progress_of
 from ..records import Evidence
 from ..seeds import as_key
 from .cell_posterior import cell_marginal, draw_from_cells
-from .choose import RULES, Job, affordable, attempts, declined_sentence, first_frame, fits
-from .integral import CellIntegral, Integral, TensorIntegral
+from .choose import RULES, affordable, attempts, declined_sentence, fits
+from .integral import CellIntegral, Integral, MixtureIntegral, TensorIntegral, Tolerance
+from .job import Job, first_frame
+from .mixture import draw_from_mixture, mixture_marginal
 from .posterior import (
     NUM_CHAINS,
     NUM_DRAWS,
@@ -30,6 +32,7 @@ from .summing import LIKELIHOOD, Summer
 from .trapezoid import trapezoid
 
 UNSEEN_SHARE = 1e-5  # of the integral: below it, points and nodes need not be reconciled
+MOST_SURPRISES = 3  # times that new modes start it all over
 MARGINAL_NODES = 1e6  # spent on all curves together
 BLIND = "no rule can rule out a narrow mode outside every basin that was reached"
 
@@ -139,12 +142,9 @@ def fit_grid(
     job = Job(model, coords, laplace, tolerance, max_nodes, rate, seed, draws, progress_of(progress))
     if job.frame is None and not len(job.points.finite().positions):
         return _declined(model, "no point tried had a finite density; there is nothing to sum", started)
-    tried = []
-    for integral in attempts(rule, job):
-        drawn = _draw(job, integral)
-        tried.append((integral, drawn, _doubts(job, integral, drawn)))
-        if not tried[-1][-1]:
-            break
+    if rule == "auto":
+        job.look_further()
+    tried = _tried(rule, job)
     if not tried:
         return _declined(model, _too_fine(job), started)
     return _record(job, *_best(tried), started)
@@ -164,11 +164,34 @@ def integrate_likelihood(
     frame = first_frame(model, coords, laplace, seed)
     if frame is None:
         return np.nan, "no point tried had a finite density"
-    summer = Summer(coords, LIKELIHOOD)
-    found = trapezoid(coords, summer, frame, laplace.humps, tolerance, max_evaluations, 0.0, beyond_ends=False)
+    summer, close = Summer(coords, LIKELIHOOD), Tolerance(tolerance, tolerance)
+    found = trapezoid(coords, summer, frame, laplace.humps, close, max_evaluations, 0.0, beyond_ends=False)
     if found is None or not found.error < 0.01 or found.edge_mass > 1e-6:
         return np.nan, "it does not settle: the likelihood alone falls off too slowly, or not at all"
     return found.log_value, ""
+
+
+Tried = tuple[Integral, Drawn, list[str]]
+
+
+def _tried(rule: str, job: Job) -> list[Tried]:
+    """Return what each rule made of it, up to the first that nothing speaks against.
+
+    Where points reveal what nodes did not see, they are climbed from; a new mode starts it all over.
+    """
+    tried: list[Tried] = []
+    for _ in range(MOST_SURPRISES):
+        for integral in attempts(rule, job):
+            drawn = _draw(job, integral)
+            doubts = _doubts(job, integral, drawn)
+            tried.append((integral, drawn, doubts))
+            if not doubts:
+                return tried
+            if job.learn(drawn.revealed):
+                break
+        else:
+            break
+    return tried
 
 
 def _too_fine(job: Job) -> str:
@@ -181,13 +204,16 @@ def _too_fine(job: Job) -> str:
 
 
 def _draw(job: Job, integral: Integral) -> Drawn:
+    shape = NUM_CHAINS, NUM_DRAWS
     if isinstance(integral, CellIntegral):
-        return draw_from_cells(job.coords, integral, job.rng, (NUM_CHAINS, NUM_DRAWS))
+        return draw_from_cells(job.coords, integral, job.rng, shape)
+    if isinstance(integral, MixtureIntegral):
+        return draw_from_mixture(job.model, job.coords, integral, job.prior, job.points, job.rng, shape)
     assert isinstance(integral, TensorIntegral)
     return draw_from_grid(job.coords, integral, job.points, job.rng)
 
 
-def _best(tried: list[tuple[Integral, Drawn, list[str]]]) -> tuple[Integral, Drawn, list[str]]:
+def _best(tried: list[Tried]) -> Tried:
     """Return the attempt to believe most; one that did not settle errs by at least what others differ from it."""
     integral, drawn, doubts = min(tried, key=_rank)
     if not integral.settled and len(tried) > 1:
@@ -196,7 +222,7 @@ def _best(tried: list[tuple[Integral, Drawn, list[str]]]) -> tuple[Integral, Dra
     return integral, drawn, doubts
 
 
-def _rank(tried: tuple[Integral, Drawn, list[str]]) -> tuple[bool, bool, float]:
+def _rank(tried: Tried) -> tuple[bool, bool, float]:
     """Order attempts: contradicted ones last, settled ones first, then by their error."""
     integral, _, doubts = tried
     return bool(set(doubts) - {integral.unresolved}), not integral.settled, integral.error
@@ -208,7 +234,8 @@ def _record(job: Job, integral: Integral, drawn: Drawn, doubts: list[str], start
     mean, sd = _moments(coords, integral)
     marginals = _marginals(job, integral, draws)
     seconds = time.perf_counter() - started
-    how = f"{integral.rule} ({integral.why}); {_coarse_curves(marginals)}{BLIND}"
+    images = f"{job.laplace.images}; " if job.laplace.images else ""
+    how = f"{integral.rule} ({integral.why}); {images}{_coarse_curves(marginals)}{BLIND}"
     return GridFit(
         evidence=_evidence(model, integral, doubts, job.num_evaluations, seconds),
         log_integral=integral.log_value,
@@ -233,7 +260,9 @@ def _record(job: Job, integral: Integral, drawn: Drawn, doubts: list[str], start
 def _moments(coords: Coordinates, integral: Integral) -> tuple[np.ndarray, np.ndarray]:
     """Return mean and sd of the params, flat."""
     if isinstance(integral, CellIntegral):
-        return integral.moments or integral.cut.found.moments()
+        return integral.cut.found.moments()
+    if isinstance(integral, MixtureIntegral):
+        return integral.mean, integral.sd
     assert isinstance(integral, TensorIntegral)
     sums = integral.sums
     shift = sums.value / sums.total
@@ -248,7 +277,7 @@ def _coarse_curves(marginals: dict[str, Marginal]) -> str:
 
 def _doubts(job: Job, integral: Integral, drawn: Drawn) -> list[str]:
     """Return every reason not to believe the sum; an empty list is what makes it converged."""
-    doubts = [integral.unresolved] if integral.unresolved else []
+    doubts = [*([integral.unresolved] if integral.unresolved else []), *drawn.doubts]
     gap = abs(drawn.log_evidence - integral.log_value)
     if not gap < 5 * drawn.standard_error + integral.error + 1e-9:
         doubts.append(
@@ -283,7 +312,9 @@ def _marginals(job: Job, integral: Integral, draws: dict[str, np.ndarray]) -> di
         if own[i] < 0:
             return drawn_marginal(columns[..., i])
         if isinstance(integral, CellIntegral):
-            return cell_marginal(job, integral, i)
+            return cell_marginal(job, integral, i, share) or drawn_marginal(columns[..., i])
+        if isinstance(integral, MixtureIntegral):
+            return mixture_marginal(job.coords, job.summer, integral, i, share)
         assert isinstance(integral, TensorIntegral)
         return axis_marginal(job.coords, job.summer, integral, i, share)
 

@@ -4,9 +4,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..optimization import Hump
 from .cutting import Cut
 from .stratified import Sample
-from .summing import Frame, Sums
+from .summing import Frame, Share, Sums
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """The error at which to stop, and the one that will do where going on would cost too much."""
+
+    fine: float
+    enough: float
 
 
 @dataclass(frozen=True)
@@ -45,12 +54,22 @@ class TensorIntegral(Integral):
 
 
 @dataclass(frozen=True)
+class MixtureIntegral(Integral):
+    """A sum of shares, each around its own mode."""
+
+    humps: tuple[Hump, ...]
+    shares: tuple[Share, ...]
+    parts: tuple[Sums, ...]
+    mean: np.ndarray  # of the params, flat
+    sd: np.ndarray
+
+
+@dataclass(frozen=True)
 class CellIntegral(Integral):
-    """A sum over cells, sharpened perhaps by a rule around each mode; then `moments` are (mean, sd) by that rule.
+    """A sum over cells.
 
     `check` is the same integral by random points within the cells, none of them a node and none seen before.
     """
 
     cut: Cut
     check: Sample
-    moments: tuple[np.ndarray, np.ndarray] | None

@@ -1,14 +1,12 @@
 """Adaptive Gauss–Hermite: one smooth hump, whitened, on a ladder of finer and finer rules."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
-from ..optimization import Hump
-from .integral import TensorIntegral
+from .integral import TensorIntegral, Tolerance
 from .rules import Axis, gauss_hermite
-from .summing import Frame, Share, Summer, Sums
+from .summing import Frame, Summer, Sums
 
 LADDER = (1, 5, 9, 15, 21, 31)  # k = 3 is no better than k = 1 in theory
 FAST = 0.3  # a ladder that gains less than this factor a rung has further to go than its last step shows
@@ -28,7 +26,7 @@ def rungs(dimension: int) -> tuple[int, ...]:
 
 
 def climb_ladder(
-    summer: Summer, frame: Frame, tolerance: float, max_nodes: float, floor: float
+    summer: Summer, frame: Frame, tolerance: Tolerance, max_nodes: float, floor: float
 ) -> TensorIntegral | None:
     """Sum at one rung after another until two agree; None where not even two rungs fit in `max_nodes`.
 
@@ -46,13 +44,13 @@ def climb_ladder(
         sums = summer.run(frame, axes, f"Gauss–Hermite {k}^{dimension}")
         values.append(sums.log_total)
         last = (axes, sums, k)
-        error = max(_remaining(values), floor)
-        if error < tolerance:
+        error = max(remaining(values), floor)
+        if error < tolerance.fine:
             break
     if last is None or len(values) < 2:
         return None
     axes, sums, k = last
-    settled = error < tolerance
+    settled = error < tolerance.enough
     unresolved = "" if settled else f"Gauss–Hermite was still moving by {error:.1e} at {k} nodes per axis"
     rule = f"adaptive Gauss–Hermite, {k}^{dimension}"
     return TensorIntegral(
@@ -73,67 +71,7 @@ def climb_ladder(
     )
 
 
-@dataclass(frozen=True)
-class Sharpened:
-    """The integral by Gauss–Hermite around each of several modes, and the moments of the params, flat."""
-
-    rule: str
-    log_value: float
-    error: float
-    settled: bool
-    mean: np.ndarray
-    sd: np.ndarray
-
-
-def climb_ladders(
-    summer: Summer, humps: Sequence[Hump], tolerance: float, max_nodes: float, floor: float
-) -> Sharpened | None:
-    """Sum f = Σₖ f rₖ, each share rₖ = πₖ Nₖ / Σⱼ πⱼ Nⱼ of the Laplace mixture in its own mode's frame.
-
-    A ladder on one of several modes agrees with itself while it is wrong; its share has one hump only, and is smooth
-    where f is. It knows of no mode that it was not told of. None where not even three rungs fit in `max_nodes`.
-    """
-    d = len(humps[0].position)
-    weights = np.array([h.log_mass for h in humps])
-    log_dets = np.array([np.log(np.diag(h.scale)).sum() for h in humps])
-    inverses = np.array([np.linalg.inv(h.scale) for h in humps])
-    mixture = (weights - weights.max() - log_dets, np.array([h.position for h in humps]), inverses)
-    values: list[float] = []
-    parts: list[tuple[Frame, Sums]] = []
-    error, k = np.inf, 0
-    for k_next in rungs(d)[1:]:
-        if len(humps) * k_next**d > max_nodes:
-            break
-        k, parts = k_next, []
-        for i, hump in enumerate(humps):
-            frame = Frame(hump.position, hump.scale)
-            parts.append(
-                (frame, summer.run(frame, (gauss_hermite(k),) * d, f"{k}^{d}, mode {i + 1}", Share(i, *mixture)))
-            )
-        values.append(float(np.logaddexp.reduce([sums.log_total for _, sums in parts])))
-        error = max(_remaining(values), floor)
-        if error < tolerance:
-            break
-    if len(values) < 3 or not np.isfinite(values[-1]):
-        return None
-    mean, sd = _moments(summer, parts)
-    rule = f"adaptive Gauss–Hermite around each of {len(humps)} modes, {len(humps)} × {k}^{d}"
-    return Sharpened(rule, values[-1], float(error), bool(error < tolerance), mean, sd)
-
-
-def _moments(summer: Summer, parts: Sequence[tuple[Frame, Sums]]) -> tuple[np.ndarray, np.ndarray]:
-    """Return mean and sd of the params of a mixture of sums."""
-    mass = np.array([sums.log_total for _, sums in parts])
-    weight = np.exp(mass - mass.max())
-    weight /= weight.sum()
-    shifts = np.array([sums.value / max(sums.total, 1e-300) for _, sums in parts])
-    means = np.array([summer.origin(frame) for frame, _ in parts]) + shifts
-    inner = np.array([sums.square / max(sums.total, 1e-300) for _, sums in parts]) - shifts**2
-    mean = weight @ means
-    return mean, np.sqrt(np.maximum(weight @ (inner + (means - mean) ** 2), 0.0))
-
-
-def _remaining(values: list[float]) -> float:
+def remaining(values: list[float]) -> float:
     """Return what is left of a sequence's convergence, from its last differences."""
     if len(values) < 2 or not np.isfinite(values[-2:]).all():
         return np.inf

@@ -14,11 +14,14 @@ from ..coordinates import Coordinates
 from .integral import Integral, TensorIntegral
 from .rules import Axis, gauss_hermite, sinh_trapezoid
 from .subdivision import Points
-from .summing import Frame, Summer
+from .summing import Frame, Share, Summer
 
 FINE = 2001  # points of a curve
 NUM_CHAINS, NUM_DRAWS = 4, 1000
+NUM_PROPOSED = 2**16  # random points that check a sum, and that draws are chosen from
+REACH = 6.5  # standard deviations to either side of a hump
 NOTABLE = 1e-3  # of the integral: less may be the interpolant's fault, where the grid is coarse
+MOST_REVEALED = 8
 UNSEEN = 2.0  # in log density, above what lies between the nodes around it
 
 
@@ -44,20 +47,31 @@ class Marginal:
 def axis_marginal(
     coords: Coordinates, summer: Summer, integral: TensorIntegral, component: int, num_nodes: float
 ) -> Marginal:
-    """Return the marginal of a component that one position coordinate alone sets: one further sum on its own axis.
+    """Return the marginal of a component that one position coordinate alone sets: one further sum on its own axis."""
+    return led_marginal(coords, summer, integral.frame, axes_for(integral, num_nodes), component, integral.log_value)
 
-    The frame is re-ordered so that the first z alone moves the component; that axis gets a fine trapezoid, the
-    others what `num_nodes` allows.
+
+def led_marginal(
+    coords: Coordinates,
+    summer: Summer,
+    frame: Frame,
+    axes: tuple[Axis, ...],
+    component: int,
+    log_value: float,
+    share: Share | None = None,
+) -> Marginal:
+    """Return the curve of a component, its mass relative to `log_value`, from a sum over the first axis and the rest.
+
+    The frame is re-ordered so that the first z alone moves the component.
     """
-    frame = integral.frame.led_by(int(coords.own_axis[component]))
-    fine, rest = _axes_for(integral, num_nodes)
-    sums = summer.run(frame, (fine, *rest), "marginals")
-    share = sums.axes[0, : len(fine)] / sums.total
-    mass = float(np.exp(sums.log_total - integral.log_value))
+    frame, fine = frame.led_by(int(coords.own_axis[component])), axes[0]
+    sums = summer.run(frame, axes, "marginals", share)
+    held = sums.axes[0, : len(fine)] / sums.total
+    mass = float(np.exp(sums.log_total - log_value))
     positions = np.broadcast_to(frame.centre, (len(fine), len(frame.centre))).copy()
     positions += np.outer(fine.nodes, frame.scale[:, 0])
     x, slope = along(coords, component, positions, frame.scale[:, 0])
-    return _curve(np.asarray(x), np.asarray(slope), fine, share, mass)
+    return _curve(np.asarray(x), np.asarray(slope), fine, held, mass)
 
 
 @partial(compiled, static_argnums=0)
@@ -71,18 +85,23 @@ def along(coords: Coordinates, component: Any, positions: Any, direction: Any) -
     return jax.vmap(value)(positions)
 
 
-def _axes_for(integral: TensorIntegral, num_nodes: float) -> tuple[Axis, tuple[Axis, ...]]:
+def axes_of_a_hump(dimension: int, num_nodes: float, reach: float = REACH) -> tuple[Axis, ...]:
+    """Return a fine axis for the component and Gauss–Hermite for the rest, as fine as the budget allows."""
+    fine = sinh_trapezoid(-reach, reach, float(np.arcsinh(reach)) / 32)
+    k = max((k for k in (5, 7, 9, 11, 13, 15) if len(fine) * k ** (dimension - 1) <= num_nodes), default=5)
+    return fine, *(gauss_hermite(k),) * (dimension - 1)
+
+
+def axes_for(integral: TensorIntegral, num_nodes: float) -> tuple[Axis, ...]:
     """Return a fine axis for the component and axes for the rest, as fine as the budget allows."""
     dimension, reach = len(integral.span), float(np.abs(integral.span).max())
-    t = float(np.arcsinh(reach))
     if integral.whitened:
-        fine = sinh_trapezoid(-reach, reach, t / 32)
-        k = max((k for k in (5, 7, 9, 11, 13, 15) if len(fine) * k ** (dimension - 1) <= num_nodes), default=5)
-        return fine, (gauss_hermite(k),) * (dimension - 1)
+        return axes_of_a_hump(dimension, num_nodes, reach)
+    t = float(np.arcsinh(reach))
     fine = sinh_trapezoid(-reach, reach, max(min(t / 64, integral.step), t / 2048))
     allowed = (num_nodes / len(fine)) ** (1 / max(dimension - 1, 1))
     step = max(integral.step, 2 * t / max(allowed, 8))
-    return fine, (sinh_trapezoid(-reach, reach, step),) * (dimension - 1)
+    return fine, *(sinh_trapezoid(-reach, reach, step),) * (dimension - 1)
 
 
 def _curve(x: np.ndarray, slope: np.ndarray, axis: Axis, share: np.ndarray, mass: float) -> Marginal:
@@ -152,7 +171,7 @@ class Drawn:
     """Positions drawn from the posterior, their ESS, and what points that are no nodes say of the sum.
 
     `log_evidence` is the integral by random points; `unseen` the share of it that points known beforehand reveal
-    where the nodes saw nothing.
+    where the nodes saw nothing, and `revealed` the highest of these points; `doubts` are about the check itself.
     """
 
     positions: np.ndarray  # (chain, draw, dimension)
@@ -160,6 +179,8 @@ class Drawn:
     log_evidence: float
     standard_error: float
     unseen: float
+    revealed: np.ndarray  # (n, dimension)
+    doubts: tuple[str, ...] = ()
 
 
 def draw_from_grid(
@@ -175,7 +196,7 @@ def draw_from_grid(
     log_g = _log_density_of_t(coords, integral.frame, np.stack(mesh, axis=-1))
     peak = log_g.max()
     heights = np.exp(log_g - peak)
-    num = 4 * NUM_CHAINS * NUM_DRAWS
+    num = NUM_PROPOSED
     cell = rng.choice(heights.size, size=num, p=heights.reshape(-1) / heights.sum())
     index = np.stack(np.unravel_index(cell, counts), axis=-1)
     offset = rng.random((num, len(counts))) - rng.random((num, len(counts)))  # triangular on (−1, 1)
@@ -189,20 +210,22 @@ def draw_from_grid(
     positions = integral.frame.position(np.sinh(t[kept])).reshape(NUM_CHAINS, NUM_DRAWS, -1)
     log_f = log_weight + np.log(proposal) + peak - np.log(np.cosh(t)).sum(axis=-1) - integral.frame.log_det
     fresh = Points(integral.frame.position(np.sinh(t)), log_f, np.full(num, np.inf))
-    seen, drawn_anew = (_unseen(integral, p, heights, peak, lower, step) for p in (points, fresh))
+    (seen, known), (drawn_anew, new) = (_unseen(integral, p, heights, peak, lower, step) for p in (points, fresh))
     return Drawn(
         positions=positions,
         ess=float(weight.sum() ** 2 / (weight**2).sum() / num * NUM_CHAINS * NUM_DRAWS),
         log_evidence=float(peak + log_volume + log_weight.max() + np.log(mean)),
         standard_error=float(weight.std() / mean / np.sqrt(num)),
         unseen=max(seen, drawn_anew if drawn_anew > NOTABLE else 0.0),
+        revealed=np.concatenate([known, new]),
     )
 
 
 def _unseen(
     integral: TensorIntegral, points: Points, heights: np.ndarray, peak: float, lower: np.ndarray, step: np.ndarray
-) -> float:
-    """Return the share of the integral in cells of the grid where a point stands far above their corners."""
+) -> tuple[float, np.ndarray]:
+    """Return the share of the integral in cells of the grid where a point stands far above their corners, and the
+    highest of these points."""
     points = points.finite()
     t = np.arcsinh(integral.frame.inverse(points.positions))
     log_g = points.log_density + np.log(np.cosh(t)).sum(axis=1) + integral.frame.log_det
@@ -212,7 +235,8 @@ def _unseen(
     _, cell = np.unique(np.floor(where[over]), axis=0, return_inverse=True)
     most = np.full(cell.max() + 1 if len(cell) else 0, -np.inf)
     np.maximum.at(most, cell, log_mass)
-    return float(np.exp(np.minimum(most - integral.log_value, 50.0)).sum())
+    highest = np.flatnonzero(over)[np.argsort(-points.log_density[over])[:MOST_REVEALED]]
+    return float(np.exp(np.minimum(most - integral.log_value, 50.0)).sum()), points.positions[highest]
 
 
 def _cells(integral: TensorIntegral, max_nodes: int) -> tuple[np.ndarray, np.ndarray, tuple[int, ...]]:

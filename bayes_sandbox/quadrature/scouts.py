@@ -15,6 +15,9 @@ from .summing import Frame
 
 NUM_PRIOR = 16384  # all draws from the prior are kept: the highest of them sit in the largest peaks only
 NUM_GUESSES = 1024
+SURPRISE = 7.0  # nats above what the modes known predict
+MOST_SURPRISES, NUM_FURTHER = 2000, 6
+APART = 0.3  # of the central 68 % of the points, along some axis
 OFF_CENTRE = 0.21
 NUM_CLOUD = 128  # draws around each mode, at each of two widths
 NEGLIGIBLE = 1e-12
@@ -41,13 +44,40 @@ def first_points(coords: Coordinates, prior: np.ndarray, humps: Sequence[Hump], 
     pools = [prior, rng.uniform(-4, 4, size=(NUM_GUESSES, d))]
     if draws is not None:
         pools.append(np.reshape(draws, (-1, d)))
-    reaches = [np.full(len(pool), np.inf) for pool in pools]
-    normal = rng.normal(size=(2, NUM_CLOUD, d))
+    return around(coords, pools, humps, rng)
+
+
+def around(coords: Coordinates, pools: Sequence[np.ndarray], humps: Sequence[Hump], rng: np.random.Generator) -> Points:
+    """Return the positions of these pools, and of a cloud around each mode."""
+    pools, reaches = list(pools), [np.full(len(pool), np.inf) for pool in pools]
+    normal = rng.normal(size=(2, NUM_CLOUD, coords.dimension))
     for hump in humps:
-        cloud = np.concatenate([normal[0], 2 * normal[1], np.zeros((1, d))]) @ hump.scale.T
+        cloud = np.concatenate([normal[0], 2 * normal[1], np.zeros((1, coords.dimension))]) @ hump.scale.T
         pools.append(hump.position + cloud)
         reaches.append(np.full(len(cloud), hump.log_mass - hump.log_density))
     return evaluated(coords, np.concatenate(pools), np.concatenate(reaches))
+
+
+def unexplained(points: Points, humps: Sequence[Hump]) -> np.ndarray:
+    """Return positions, the highest first and apart from each other, with far more density than the modes' Gaussians.
+
+    The far side of a skewed mode is among them; climbs from there lead to the mode itself, and cost little.
+    """
+    points = points.finite()
+    if not humps or not len(points.positions):
+        return np.zeros((0, points.positions.shape[1]))
+    predicted = np.full(len(points.positions), -np.inf)
+    for hump in humps:
+        z = np.linalg.solve(hump.scale, (points.positions - hump.position).T)
+        predicted = np.maximum(predicted, hump.log_density - 0.5 * (z**2).sum(axis=0))
+    order = np.argsort(-points.log_density)
+    order = order[points.log_density[order] > predicted[order] + SURPRISE]
+    low, high = np.quantile(points.positions, [0.1587, 0.8413], axis=0)
+    chosen: list[np.ndarray] = []
+    for x in points.positions[order[:MOST_SURPRISES]] / np.maximum(high - low, 1e-300):
+        if len(chosen) < NUM_FURTHER and all(np.abs(x - c).max() > APART for c in chosen):
+            chosen.append(x)
+    return np.array(chosen).reshape(-1, points.positions.shape[1]) * np.maximum(high - low, 1e-300)
 
 
 def charts_for(coords: Coordinates, prior: np.ndarray, frame: Frame | None) -> list[Chart]:

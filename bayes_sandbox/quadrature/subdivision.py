@@ -6,7 +6,7 @@ any node of their cell has seen are *hidden mass*: they are charged to the error
 enough to see them.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -19,6 +19,7 @@ WORST = 0.9  # the share of the error that is refined in one pass
 MOST = 2048  # cells split in one pass
 FLATTEST = 2.0**12  # the longest side of a cell over its shortest
 EACH = 0.1
+LARGEST = 300.0  # log of an error: sums of many must stay finite
 INHERITED = 0.1  # of what a polynomial missed in a cell, its halves may still hide where their nodes see none of it
 NO_POLYNOMIAL = 0.08  # root mean square misfit, of the highest node
 JUMP = {1: 0.6, 2: 1.05}  # dimension → the most by which a jump puts a sum off, over the misfit: tests/test_cells.py
@@ -32,6 +33,10 @@ class Points:
     positions: np.ndarray
     log_density: np.ndarray
     log_reach: np.ndarray
+
+    def and_these(self, other: "Points") -> "Points":
+        pairs = ((getattr(self, f.name), getattr(other, f.name)) for f in fields(self))
+        return Points(*map(np.concatenate, pairs))
 
     def finite(self) -> "Points":
         keep = np.isfinite(self.log_density) & np.isfinite(self.positions).all(axis=1)
@@ -67,9 +72,11 @@ class Subdivision:
         tops = [x.max() for x in (log_scale, log_hidden) if len(x)]
         self.peak = max((t for t in tops if np.isfinite(t)), default=0.0)
         hidden = np.zeros(len(self.tree.nodes))
-        np.maximum.at(hidden, points.cell[unseen], np.exp(log_hidden - self.peak))
+        np.maximum.at(hidden, points.cell[unseen], np.exp(np.minimum(log_hidden - self.peak, LARGEST)))
         self.mass = columns.fine[self.leaves] * np.exp(log_scale - self.peak)
-        self.spread = np.exp(columns.log_error[self.leaves] - self.peak)  # what the rules leave open
+        self.spread = np.exp(
+            np.minimum(columns.log_error[self.leaves] - self.peak, LARGEST)
+        )  # what the rules leave open
         self.hidden = hidden[self.leaves]
         self.error = self.spread + self.hidden
         self.total = float(self.mass.sum())

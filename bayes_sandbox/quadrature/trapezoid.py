@@ -8,7 +8,7 @@ import numpy as np
 
 from ..coordinates import Coordinates
 from ..optimization import Hump
-from .integral import TensorIntegral
+from .integral import TensorIntegral, Tolerance
 from .ladder import edge_share
 from .necks import mass_beyond
 from .rules import Axis, sinh_trapezoid
@@ -26,7 +26,7 @@ def trapezoid(
     summer: Summer,
     frame: Frame,
     humps: Sequence[Hump],
-    tolerance: float,
+    tolerance: Tolerance,
     max_nodes: float,
     floor: float,
     beyond_ends: bool = True,
@@ -57,15 +57,15 @@ def trapezoid(
         # Convergence squares the error; a gap far below the square of the last one is luck.
         error = max(gap, min(previous**2, previous), floor) + beyond
         last = 2 ** (dimension + 1) * size > max_nodes or 2 * max(map(len, axes)) > LONGEST_AXIS
-        if error < tolerance or last:
+        if error < tolerance.fine or last:
             # Errors that vary along a diagonal of the grid are the same in both: a shift by no simple fraction is not.
             third = _shifted(summer, frame, span, step, (np.arange(1, dimension + 1) * GOLDEN) % 1)
             error = max(error, 2 * abs(third.log_total - value))
-        if error < tolerance or last:
+        if error < tolerance.fine or last:
             break
         earlier = value
         base, step, previous = _halved(summer, frame, span, step, base, half), step / 2, gap
-    settled = bool(error < tolerance)
+    settled = bool(error < tolerance.enough)
     if not settled and np.isfinite(earlier):  # convergence is slow: the last halving's change is what may be left
         error = max(error, abs(value - earlier))
     unresolved = "" if settled else f"two shifted trapezoids of {size:,} nodes differ by {gap:.1e}"

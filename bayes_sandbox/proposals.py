@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import gammaincinv, gammaln, logsumexp, ndtri
 
-from ..optimization import Hump
+from .optimization import Hump
 
 DF = 5.0  # tails heavier than any Gaussian's, light enough to keep most draws near
 

@@ -1,0 +1,163 @@
+"""One integral to do, and what has been learnt of it on the way."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from ..coordinates import Coordinates
+from ..model import Model
+from ..optimization import Hump, LaplaceFit, climb_further
+from ..optimization.starts import starting_positions
+from ..progress import Progress
+from ..seeds import as_rng
+from .cells import Measurer
+from .cutting import Aim
+from .integral import Tolerance
+from .scouts import around, first_points, prior_positions, unexplained
+from .subdivision import Points
+from .summing import Frame, Summer
+
+SMOOTH = Tolerance(1e-6, 1e-5)  # where none is given and the error falls exponentially: it costs little
+FINE, COARSE = 1e-5, 1e-4  # the same for cells: aimed at while it is cheap, and good enough after that
+CHEAP_DENSITIES, CHEAP_SECONDS = 3e6, 5.0
+FAINT = 20.0  # nats below the most massive mode, at which a mode is left to the cells
+MOST_CLIMBS = 3  # rounds of climbs from points that no mode explains
+
+
+def weighty(humps: Sequence[Hump]) -> list[Hump]:
+    """Return the modes whose Laplace mass could move the third digit of the evidence."""
+    best = max((h.log_mass for h in humps), default=-np.inf)
+    return [h for h in humps if h.log_mass > best - 7]
+
+
+@dataclass
+class Job:
+    """One integral to do: the model, what is known of its modes by now, how exact, and at what cost at most."""
+
+    model: Model
+    coords: Coordinates
+    laplace: LaplaceFit
+    tolerance: float | None
+    max_nodes: float
+    rate: float  # densities per second
+    seed: Any
+    draws: np.ndarray | None  # positions of a NUTS run, where there is one
+    progress: Progress
+
+    @cached_property
+    def frame(self) -> Frame | None:
+        return first_frame(self.model, self.coords, self.laplace, self.seed)
+
+    @cached_property
+    def prior(self) -> np.ndarray:
+        return prior_positions(self.model, self.coords, self.seed)
+
+    @cached_property
+    def points(self) -> Points:
+        """Where it is worth looking."""
+        return first_points(self.coords, self.prior, self.laplace.humps, self.draws, self.seed)
+
+    def look_further(self) -> None:
+        """Climb from points that the modes known do not explain, until no climb leads to a new one."""
+        for _ in range(MOST_CLIMBS):
+            starts = unexplained(self.points, self.laplace.humps)
+            if not self.learn(starts):
+                return
+
+    def learn(self, starts: np.ndarray) -> bool:
+        """Climb from these positions (n, dimension); return whether there was a mode not known before."""
+        known = {id(h) for h in self.laplace.humps}
+        if not len(starts):
+            return False
+        self.laplace = climb_further(self.model, self.laplace, starts)
+        new = [h for h in self.laplace.humps if id(h) not in known]
+        fresh = around(self.coords, [starts], new, as_rng(self.seed, f"mode {len(known)}"))
+        self.points = self.points.and_these(fresh)
+        if new:
+            self.__dict__.pop("frame", None)
+        return bool(new)
+
+    @cached_property
+    def summer(self) -> Summer:
+        return Summer(self.coords, progress=self.progress)
+
+    @cached_property
+    def measurer(self) -> Measurer:
+        return Measurer(self.coords)
+
+    @cached_property
+    def rng(self) -> np.random.Generator:
+        return as_rng(self.seed, "cells")
+
+    @property
+    def humps(self) -> list[Hump]:
+        """The modes that matter."""
+        return weighty(self.laplace.humps)
+
+    @property
+    def all_humps(self) -> list[Hump]:
+        """The modes of which a sum around each has to know."""
+        return [h for h in self.laplace.humps if h.log_mass > self.laplace.humps[0].log_mass - FAINT]
+
+    @property
+    def smooth(self) -> Tolerance:
+        return SMOOTH if self.tolerance is None else Tolerance(self.tolerance, self.tolerance)
+
+    @property
+    def aim(self) -> Aim:
+        cheap = min(CHEAP_DENSITIES, CHEAP_SECONDS * self.rate)
+        if self.tolerance is None:
+            return Aim(FINE, COARSE, cheap, self.max_nodes)
+        return Aim(self.tolerance, self.tolerance, cheap, self.max_nodes)
+
+    @property
+    def floor(self) -> float:
+        """What the digits of float64 leave open in log f: the error no rule can go below."""
+        known = self.points.finite().log_density
+        return rounding(self.model, float(known.max()) if len(known) else 0.0)
+
+    @property
+    def num_evaluations(self) -> int:
+        return self.summer.num_evaluations + self.measurer.num_evaluations + self.laplace.num_evaluations
+
+
+def first_frame(model: Model, coords: Coordinates, laplace: LaplaceFit, seed: Any) -> Frame | None:
+    """Return a frame to begin in: the Laplace fit, the mixture of several modes, or what a cloud of guesses shows.
+
+    None where no guess had a finite density.
+    """
+    humps = weighty(laplace.humps)
+    if laplace.converged and len(humps) == 1:
+        return Frame(laplace.position, laplace.scale)
+    if humps:
+        return _of_mixture(humps)
+    cloud = starting_positions(model, coords, seed, 1024)
+    if len(cloud) < 2:
+        return None
+    heights = coords.log_density_many(cloud)
+    weight = np.exp(np.maximum(heights - heights.max(), -700.0) / 8)  # flattened: one guess must not be all
+    weight /= weight.sum()
+    mean = weight @ cloud
+    centred = cloud - mean
+    covariance = (weight[:, None] * centred).T @ centred + 1e-3 * np.diag(cloud.var(axis=0) + 1e-12)
+    return Frame(mean, np.linalg.cholesky(covariance))
+
+
+def _of_mixture(humps: Sequence[Hump]) -> Frame:
+    mass = np.array([h.log_mass for h in humps])
+    weight = np.maximum(np.exp(mass - mass.max()), 0.05)
+    weight /= weight.sum()
+    centres = np.array([h.position for h in humps])
+    mean = weight @ centres
+    spread = (weight[:, None] * (centres - mean)).T @ (centres - mean)
+    inside = sum(w * h.scale @ h.scale.T for w, h in zip(weight, humps))
+    return Frame(mean, np.linalg.cholesky(spread + inside))
+
+
+def rounding(model: Model, height: float) -> float:
+    """Return what the digits of float64 leave open in a log f of this height: the error no rule can go below."""
+    return float(np.finfo(float).eps * (256 + 8 * abs(height) + math.sqrt(model.num_observations + 1)))
