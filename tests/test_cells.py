@@ -6,9 +6,11 @@ import numpy as np
 import problems
 import pytest
 
+from bayes_sandbox.coordinates import coordinates_of
+from bayes_sandbox.quadrature.cells import Measurer
 from bayes_sandbox.quadrature.charts import Chart, place
 from bayes_sandbox.quadrature.embedded import embedded
-from bayes_sandbox.quadrature.subdivision import JUMP, NO_POLYNOMIAL
+from bayes_sandbox.quadrature.subdivision import JUMP, NO_POLYNOMIAL, Points, Subdivision
 from bayes_sandbox.quadrature.summing import Frame
 from bayes_sandbox.quadrature.tree import Tree
 
@@ -143,3 +145,18 @@ def test_two_modes_in_four_dimensions_keep_their_weights():
 def test_the_gate_is_of_the_table():
     assert set(GATE) <= {p.name for p in problems.HARD}
     assert len(GATE) >= 12
+
+
+def test_hidden_mass_is_charged():
+    """A point far above the nodes of its cell: what it may stand for is in the error until the cell is cut."""
+    model = problems.model_of("two spikes 2d")
+    coords = coordinates_of(model)
+    chart = Chart(Frame(np.zeros(2), np.eye(2)), np.array([True, True]))
+    found = Subdivision(Measurer(coords), chart, coords.flat_at(np.zeros(2)))
+    found.halve_all(8)
+    before = 2 * found.error.sum()
+    top = problems.laplace_of("two spikes 2d").position[None]
+    found.explain(Points(top, coords.log_density_many(top), np.array([np.inf])))
+    assert found.error.sum() > max(1e3 * found.total, before)
+    found.uncover(1e-3)
+    assert found.hidden.sum() <= 1e-3 * found.total

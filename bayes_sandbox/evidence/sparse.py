@@ -95,7 +95,9 @@ def _climb(bench: Workbench, rate: float, started: float) -> list[Level]:
 
 
 def _error(bench: Workbench, levels: Sequence[Level]) -> float:
-    floor = rounding(bench.model, bench.laplace.humps[0].log_density) * levels[-1].cancellation
+    floor = (
+        rounding(bench.coords, bench.model, bench.laplace.humps[0].log_density, _frame(bench)) * levels[-1].cancellation
+    )
     return max(remaining([level.log_value for level in levels]), floor)
 
 

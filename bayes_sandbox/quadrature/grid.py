@@ -281,8 +281,8 @@ def _doubts(job: Job, integral: Integral, drawn: Drawn) -> list[str]:
     gap = abs(drawn.log_evidence - integral.log_value)
     if not gap < 5 * drawn.standard_error + integral.error + 1e-9:
         doubts.append(
-            f"{drawn.positions.size:,} random points between the nodes give {drawn.log_evidence:.4f} ± "
-            f"{drawn.standard_error:.1g}, the sum {integral.log_value:.4f}"
+            f"random points between the nodes give {drawn.log_evidence:.4f} ± {drawn.standard_error:.1g}, "
+            f"the sum {integral.log_value:.4f}"
         )
     if drawn.unseen > max(integral.error, UNSEEN_SHARE):
         doubts.append(f"points known beforehand reveal {drawn.unseen:.1g} of the integral where the nodes saw nothing")

@@ -118,7 +118,7 @@ class Job:
     def floor(self) -> float:
         """What the digits of float64 leave open in log f: the error no rule can go below."""
         known = self.points.finite().log_density
-        return rounding(self.model, float(known.max()) if len(known) else 0.0)
+        return rounding(self.coords, self.model, float(known.max()) if len(known) else 0.0, self.frame)
 
     @property
     def num_evaluations(self) -> int:
@@ -158,6 +158,14 @@ def _of_mixture(humps: Sequence[Hump]) -> Frame:
     return Frame(mean, np.linalg.cholesky(spread + inside))
 
 
-def rounding(model: Model, height: float) -> float:
-    """Return what the digits of float64 leave open in a log f of this height: the error no rule can go below."""
-    return float(np.finfo(float).eps * (256 + 8 * abs(height) + math.sqrt(model.num_observations + 1)))
+def rounding(coords: Coordinates, model: Model, height: float, frame: Frame | None) -> float:
+    """Return what the digits of float64 leave open in a log f of this height: the error no rule can go below.
+
+    A parameter that is known to one part in a million has lost six of its digits before anything is summed.
+    """
+    lost = 0.0
+    if frame is not None:
+        here, *moved = coords.flat_many(np.concatenate([frame.centre[None], frame.centre + frame.scale.T]))
+        spread = np.sqrt(((np.array(moved) - here) ** 2).sum(axis=0))
+        lost = float((np.abs(here) / np.maximum(spread, 1e-300)).clip(max=1e12).sum())
+    return float(np.finfo(float).eps * (256 + 8 * (abs(height) + lost) + math.sqrt(model.num_observations + 1)))

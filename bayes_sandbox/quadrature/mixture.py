@@ -6,8 +6,10 @@ not told of: draws from the mixture, from the prior and points known beforehand 
 """
 
 from collections.abc import Sequence
+from itertools import permutations
 
 import numpy as np
+from scipy.special import gammaln
 
 from ..coordinates import Coordinates
 from ..diagnostics import pareto_k
@@ -22,6 +24,7 @@ from .subdivision import Points
 from .summing import Frame, Share, Summer, Sums
 
 FEWEST_RUNGS = 3
+UNRESOLVED = 0.25  # of the width of a mode, which nodes in its frame are too far apart for
 LARGEST_K_HAT, LARGEST_ERROR = 0.7, 0.02  # of the random points that check the sum
 FORSAKEN = 100.0  # f/q over the integral at which the mixture has next to nothing
 
@@ -33,7 +36,7 @@ def climb_ladders(
     d, shares = len(humps[0].position), shares_of(humps)
     values: list[float] = []
     parts: list[Sums] = []
-    error, k, bad, edges = np.inf, 0, 0, 0.0
+    error, k, notched = np.inf, 0, notches(humps)
     for k_next in rungs(d)[1:]:
         if len(humps) * k_next**d > max_nodes:
             break
@@ -43,13 +46,11 @@ def climb_ladders(
             for i, (hump, share) in enumerate(zip(humps, shares))
         ]
         values.append(float(np.logaddexp.reduce([sums.log_total for sums in parts])))
-        error = max(remaining(values), floor)
+        error = max(remaining(values), floor) + notched
         if error < tolerance.fine:
             break
     if len(values) < FEWEST_RUNGS or not np.isfinite(values[-1]):
         return None
-    bad = sum(int(sums.num_nan) for sums in parts)
-    edges = max(edge_share(sums, (gauss_hermite(k),) * d) for sums in parts)
     mean, sd = _moments(summer, humps, parts)
     settled = bool(error < tolerance.enough)
     return MixtureIntegral(
@@ -60,8 +61,8 @@ def climb_ladders(
         settled=settled,
         unresolved="" if settled else f"Gauss–Hermite around {len(humps)} modes was still moving by {error:.1e}",
         num_nodes=len(humps) * k**d,
-        edge_mass=edges,
-        num_bad=bad,
+        edge_mass=max(edge_share(sums, (gauss_hermite(k),) * d) for sums in parts),
+        num_bad=sum(int(sums.num_nan) for sums in parts),
         humps=tuple(humps),
         shares=tuple(shares),
         parts=tuple(parts),
@@ -82,6 +83,26 @@ def shares_of(humps: Sequence[Hump]) -> list[Share]:
     inverses = np.array([np.linalg.inv(h.scale) for h in humps])
     mixture = (weights - weights.max() - log_dets, np.array([h.position for h in humps]), inverses)
     return [Share(i, *mixture) for i in range(len(humps))]
+
+
+def notches(humps: Sequence[Hump]) -> float:
+    """Return the share of the integral that narrow modes may cut out of wide ones between the nodes of these.
+
+    Around a narrow mode on the flank of a wide one the share of the wide one drops to nothing and comes back: nodes of
+    the wide one's frame see none of it. It is lost only as far as the modes are no Gaussians; all of it is charged.
+    """
+    d, total = len(humps[0].position), np.logaddexp.reduce([h.log_mass for h in humps])
+    log_ball = 0.5 * d * np.log(np.pi) - gammaln(0.5 * d + 1)
+    charged = 0.0
+    for wide, narrow in permutations(humps, 2):
+        z = np.linalg.solve(wide.scale, narrow.position - wide.position)
+        widths = np.linalg.svd(np.linalg.solve(wide.scale, narrow.scale), compute_uv=False)
+        log_here = wide.log_density - 0.5 * z @ z
+        radius = np.sqrt(2 * max(float(narrow.log_density - log_here), 0.0))
+        if widths[-1] < UNRESOLVED and radius > 0:
+            log_size = np.log(np.diag(narrow.scale)).sum() + log_ball + d * np.log(radius)
+            charged += float(np.exp(min(log_here + log_size - total, 0.0)))
+    return charged
 
 
 def _moments(summer: Summer, humps: Sequence[Hump], parts: Sequence[Sums]) -> tuple[np.ndarray, np.ndarray]:
