@@ -169,7 +169,7 @@ class Coordinates:
 
     def flat_many(self, positions: Any) -> np.ndarray:
         """Return positions (…, dimension) as vectors of params (…, num_params)."""
-        return self._many(positions)[..., NUM_PARTS:]
+        return self.everything_many(positions)[..., NUM_PARTS:]
 
     def unconstrain_many(self, params: Mapping[str, Any], batch_shape: tuple[int, ...]) -> np.ndarray:
         """Return params with leading `batch_shape` as positions (*batch_shape, dimension)."""
@@ -184,9 +184,10 @@ class Coordinates:
 
     def log_parts_many(self, positions: Any) -> np.ndarray:
         """Return (log prior, log likelihood, log|J|) at positions (…, dimension) as an array (…, 3)."""
-        return self._many(positions)[..., :NUM_PARTS]
+        return self.everything_many(positions)[..., :NUM_PARTS]
 
-    def _many(self, positions: Any) -> np.ndarray:
+    def everything_many(self, positions: Any) -> np.ndarray:
+        """Return `parts_and_params` at positions (…, dimension)."""
         return in_batches(self.parts_and_params, self.batch)(positions)
 
     def _unconstrain_flat(self, vector: jax.Array) -> jax.Array:

@@ -20,7 +20,7 @@ from .optimization.starts import starting_positions
 from .seeds import as_key
 
 MAX_TREE_DEPTH = 10
-GOOD_K_HAT = 0.7  # below it the Gaussian reweighted is a usable picture (Vehtari et al. 2024)
+GOOD_K_HAT = 1.0  # beyond which weights have no mean: a Gaussian is no fair picture, though a poor proposal may be
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def fit_nuts(
 ) -> NUTSFit:
     """Draw from p(θ | D) with the No-U-Turn sampler (Hoffman & Gelman 2014), chains vectorised.
 
-    Where the Laplace approximation fits (one mode, Pareto k-hat of its weights below 0.7) the space is whitened by
+    Where the Laplace approximation fits (one mode, Pareto k-hat of its weights below 1) the space is whitened by
     it and chains start from it; elsewhere NumPyro's own adaptation does the work. The fit says which.
 
     Raises
@@ -129,7 +129,7 @@ def _is_good(coords: Coordinates, laplace: LaplaceFit, key: jax.Array) -> tuple[
     weighty = [h for h in laplace.humps if h.log_mass > laplace.humps[0].log_mass - 7]
     if len(weighty) > 1:
         return False, f"plain NUTS: {len(weighty)} modes, and whitening by one would starve the others"
-    points = laplace.sample(key, 1000)
+    points = laplace.sample(key, 4000)
     residual = np.linalg.solve(laplace.scale, (points - laplace.position).T)
     k_hat = pareto_k(coords.log_density_many(points) + 0.5 * (residual**2).sum(axis=0))
     if not k_hat < GOOD_K_HAT:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from .job import Job
 from .ladder import climb_ladder
 from .mixture import climb_ladders
 from .trapezoid import trapezoid
+from .tube import sum_along
 
 USUAL_NODES = 9  # nodes per axis at which Gauss–Hermite settles on an ordinary smooth posterior
 RULES = ("auto", "gauss-hermite", "trapezoid", "cells")
@@ -40,6 +42,8 @@ def attempts(rule: str, job: Job) -> Iterator[Integral]:
         yield from _if_any(by_trapezoid(job, most))
     if rule == "gauss-hermite" or (auto and d > 3 and len(humps) == 1 and job.laplace.converged):
         yield from _if_any(by_ladder(job))
+    if auto and 1 < d <= CELLS_UP_TO and job.laplace.humps:
+        yield from _if_any(by_tube(job))
     if rule == "cells" or (auto and d <= CELLS_UP_TO and job.max_nodes >= FEWEST):
         yield by_cells(job)
 
@@ -60,7 +64,13 @@ def by_ladder(job: Job) -> Integral | None:
 
 
 def by_mixture(job: Job) -> Integral | None:
-    return climb_ladders(job.summer, job.all_humps, job.smooth, job.max_nodes / 2, job.floor)
+    tolerance = job.smooth if job.model.dimension > 3 else replace(job.smooth, enough=job.smooth.fine)
+    return climb_ladders(job.summer, job.all_humps, tolerance, job.max_nodes / 2, job.floor)
+
+
+def by_tube(job: Job) -> Integral | None:
+    highest = max(job.laplace.humps, key=lambda h: h.log_density)
+    return sum_along(job.coords, highest, job.smooth, job.max_nodes / 2, job.floor)
 
 
 def affordable(coords: Coordinates, max_evaluations: float, budget: float) -> tuple[float, float]:

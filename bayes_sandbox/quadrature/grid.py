@@ -10,13 +10,15 @@ from ..coordinates import Coordinates, coordinates_of
 from ..model import Model, require_model
 from ..optimization import LaplaceFit, fit_laplace
 from ..progress import progress_of
+from ..proposals import from_humps
 from ..records import Evidence
 from ..seeds import as_key
+from .cell_integral import LOST
 from .cell_posterior import cell_marginal, draw_from_cells
 from .choose import RULES, affordable, attempts, declined_sentence, fits
 from .integral import CellIntegral, Integral, MixtureIntegral, TensorIntegral, Tolerance
 from .job import Job, first_frame
-from .mixture import draw_from_mixture, mixture_marginal
+from .mixture import mixture_marginal
 from .posterior import (
     NUM_CHAINS,
     NUM_DRAWS,
@@ -28,8 +30,10 @@ from .posterior import (
     drawn_marginal,
     joint,
 )
+from .proposed import draw_from_proposal
 from .summing import LIKELIHOOD, Summer
 from .trapezoid import trapezoid
+from .tube import TubeIntegral
 
 UNSEEN_SHARE = 1e-5  # of the integral: below it, points and nodes need not be reconciled
 MOST_SURPRISES = 3  # times that new modes start it all over
@@ -183,6 +187,7 @@ def _tried(rule: str, job: Job) -> list[Tried]:
     for _ in range(MOST_SURPRISES):
         for integral in attempts(rule, job):
             drawn = _draw(job, integral)
+            integral = _charged(integral, drawn.lost, job.smooth)
             doubts = _doubts(job, integral, drawn)
             tried.append((integral, drawn, doubts))
             if not doubts:
@@ -192,6 +197,15 @@ def _tried(rule: str, job: Job) -> list[Tried]:
         else:
             break
     return tried
+
+
+def _charged(integral: Integral, lost: float, tolerance: Tolerance) -> Integral:
+    """Return the sum with an error that counts what may lie where digits have run out."""
+    error = integral.error + LOST * lost
+    if error < tolerance.enough or not lost or not integral.settled:
+        return replace(integral, error=error)
+    why = f"{lost:.1g} of the integral lies where float64 cannot tell a parameter from its edge"
+    return replace(integral, error=error, settled=False, unresolved=why)
 
 
 def _too_fine(job: Job) -> str:
@@ -208,16 +222,22 @@ def _draw(job: Job, integral: Integral) -> Drawn:
     if isinstance(integral, CellIntegral):
         return draw_from_cells(job.coords, integral, job.rng, shape)
     if isinstance(integral, MixtureIntegral):
-        return draw_from_mixture(job.model, job.coords, integral, job.prior, job.points, job.rng, shape)
+        return draw_from_proposal(job, from_humps(integral.humps), integral.log_value, shape)
+    if isinstance(integral, TubeIntegral):
+        return draw_from_proposal(job, integral, integral.log_value, shape)
     assert isinstance(integral, TensorIntegral)
     return draw_from_grid(job.coords, integral, job.points, job.rng)
 
 
 def _best(tried: list[Tried]) -> Tried:
-    """Return the attempt to believe most; one that did not settle errs by at least what others differ from it."""
+    """Return the attempt to believe most; one that did not settle errs by at least what others differ from it.
+
+    Others count where nothing but their own error speaks against them.
+    """
     integral, drawn, doubts = min(tried, key=_rank)
-    if not integral.settled and len(tried) > 1:
-        apart = max(abs(other.log_value - integral.log_value) for other, _, _ in tried)
+    rivals = [other for other, _, others in tried if set(others) <= {other.unresolved}]
+    if not integral.settled and rivals:
+        apart = max(abs(other.log_value - integral.log_value) - other.error for other in rivals)
         integral = replace(integral, error=max(integral.error, apart))
     return integral, drawn, doubts
 
@@ -261,7 +281,7 @@ def _moments(coords: Coordinates, integral: Integral) -> tuple[np.ndarray, np.nd
     """Return mean and sd of the params, flat."""
     if isinstance(integral, CellIntegral):
         return integral.cut.found.moments()
-    if isinstance(integral, MixtureIntegral):
+    if isinstance(integral, MixtureIntegral | TubeIntegral):
         return integral.mean, integral.sd
     assert isinstance(integral, TensorIntegral)
     sums = integral.sums
@@ -309,7 +329,7 @@ def _marginals(job: Job, integral: Integral, draws: dict[str, np.ndarray]) -> di
     columns = np.concatenate([v.reshape(*v.shape[:2], -1) for v in draws.values()], axis=-1)
 
     def one(i: int) -> Marginal:
-        if own[i] < 0:
+        if own[i] < 0 or isinstance(integral, TubeIntegral):
             return drawn_marginal(columns[..., i])
         if isinstance(integral, CellIntegral):
             return cell_marginal(job, integral, i, share) or drawn_marginal(columns[..., i])

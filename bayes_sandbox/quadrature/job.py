@@ -25,7 +25,7 @@ SMOOTH = Tolerance(1e-6, 1e-5)  # where none is given and the error falls expone
 FINE, COARSE = 1e-5, 1e-4  # the same for cells: aimed at while it is cheap, and good enough after that
 CHEAP_DENSITIES, CHEAP_SECONDS = 3e6, 5.0
 FAINT = 20.0  # nats below the most massive mode, at which a mode is left to the cells
-MOST_CLIMBS = 3  # rounds of climbs from points that no mode explains
+MOST_CLIMBS = 8  # rounds of climbs from points that no mode explains
 
 
 def weighty(humps: Sequence[Hump]) -> list[Hump]:

@@ -12,21 +12,15 @@ import numpy as np
 from scipy.special import gammaln
 
 from ..coordinates import Coordinates
-from ..diagnostics import pareto_k
-from ..model import Model
 from ..optimization import Hump
-from ..proposals import StudentMixture, from_humps
 from .integral import MixtureIntegral, Tolerance
 from .ladder import edge_share, remaining, rungs
-from .posterior import MOST_REVEALED, NUM_PROPOSED, Drawn, Marginal, axes_of_a_hump, led_marginal
+from .posterior import Marginal, axes_of_a_hump, led_marginal
 from .rules import gauss_hermite
-from .subdivision import Points
 from .summing import Frame, Share, Summer, Sums
 
 FEWEST_RUNGS = 3
 UNRESOLVED = 0.25  # of the width of a mode, which nodes in its frame are too far apart for
-LARGEST_K_HAT, LARGEST_ERROR = 0.7, 0.02  # of the random points that check the sum
-FORSAKEN = 100.0  # f/q over the integral at which the mixture has next to nothing
 
 
 def climb_ladders(
@@ -115,63 +109,6 @@ def _moments(summer: Summer, humps: Sequence[Hump], parts: Sequence[Sums]) -> tu
     inner = np.array([sums.square / max(sums.total, 1e-300) for sums in parts]) - shifts**2
     mean = weight @ means
     return mean, np.sqrt(np.maximum(weight @ (inner + (means - mean) ** 2), 0.0))
-
-
-def draw_from_mixture(
-    model: Model,
-    coords: Coordinates,
-    integral: MixtureIntegral,
-    prior: np.ndarray,
-    points: Points,
-    rng: np.random.Generator,
-    shape: tuple[int, int],
-) -> Drawn:
-    """Draw from Student-t's around every mode, weigh by the truth, and keep draws by their weight.
-
-    The mean weight is the integral again, by points that are no nodes; prior draws where the mixture has next to
-    nothing tell of mass that it overlooks.
-    """
-    proposal = from_humps(integral.humps)
-    x = proposal.sample(rng, NUM_PROPOSED)
-    log_weights = coords.log_density_many(x) - proposal.log_density(x)
-    weight = np.exp(log_weights - log_weights.max())
-    mean, size = weight.mean(), shape[0] * shape[1]
-    error = float(weight.std() / mean / np.sqrt(len(weight)))
-    kept = rng.choice(len(weight), size=size, p=weight / weight.sum())
-    unseen, revealed = _overlooked(model, coords, proposal, prior, points, integral.log_value)
-    return Drawn(
-        positions=x[kept].reshape(*shape, -1),
-        ess=float(weight.sum() ** 2 / (weight**2).sum() / len(weight) * size),
-        log_evidence=float(log_weights.max() + np.log(mean)),
-        standard_error=error,
-        unseen=unseen,
-        revealed=revealed,
-        doubts=tuple(_check_the_check(log_weights, error)),
-    )
-
-
-def _check_the_check(log_weights: np.ndarray, error: float) -> list[str]:
-    k_hat = pareto_k(log_weights)
-    if k_hat < LARGEST_K_HAT and error < LARGEST_ERROR:
-        return []
-    return [f"the random points that check it say little: ± {error:.1g}, Pareto k-hat {k_hat:.2f}"]
-
-
-def _overlooked(
-    model: Model, coords: Coordinates, q: StudentMixture, prior: np.ndarray, points: Points, log_value: float
-) -> tuple[float, np.ndarray]:
-    """Return the mass that prior draws find where the mixture has next to nothing, and the highest such points."""
-    points = points.finite()
-    log_ratio = points.log_density - q.log_density(points.positions) - log_value
-    forsaken = np.flatnonzero(log_ratio > np.log(FORSAKEN))
-    highest = points.positions[forsaken[np.argsort(-points.log_density[forsaken])[:MOST_REVEALED]]]
-    if model.improper or not len(prior):
-        return 0.0, highest
-    parts = coords.log_parts_many(prior)
-    with np.errstate(invalid="ignore"):
-        log_f = parts.sum(axis=1)
-    here = log_f - q.log_density(prior) - log_value > np.log(FORSAKEN)
-    return float(np.exp(np.minimum(parts[here, 1] - log_value, 50.0)).sum() / len(prior)), highest
 
 
 def mixture_marginal(

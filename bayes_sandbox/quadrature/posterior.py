@@ -171,7 +171,9 @@ class Drawn:
     """Positions drawn from the posterior, their ESS, and what points that are no nodes say of the sum.
 
     `log_evidence` is the integral by random points; `unseen` the share of it that points known beforehand reveal
-    where the nodes saw nothing, and `revealed` the highest of these points; `doubts` are about the check itself.
+    where the nodes saw nothing, and `revealed` the highest of these and of all draws; `doubts` are about the check
+    itself, and `lost` is the share of the integral where float64 cannot tell a parameter from its edge, if not yet
+    charged.
     """
 
     positions: np.ndarray  # (chain, draw, dimension)
@@ -181,6 +183,7 @@ class Drawn:
     unseen: float
     revealed: np.ndarray  # (n, dimension)
     doubts: tuple[str, ...] = ()
+    lost: float = 0.0
 
 
 def draw_from_grid(
@@ -196,6 +199,9 @@ def draw_from_grid(
     log_g = _log_density_of_t(coords, integral.frame, np.stack(mesh, axis=-1))
     peak = log_g.max()
     heights = np.exp(log_g - peak)
+    heavy = np.flatnonzero(heights.ravel() > 1e-12)
+    there = integral.frame.position(np.sinh(np.stack(mesh, axis=-1).reshape(-1, len(counts))[heavy]))
+    lost = heights.ravel()[heavy][coords.saturated(there)].sum() / heights.sum()
     num = NUM_PROPOSED
     cell = rng.choice(heights.size, size=num, p=heights.reshape(-1) / heights.sum())
     index = np.stack(np.unravel_index(cell, counts), axis=-1)
@@ -217,7 +223,8 @@ def draw_from_grid(
         log_evidence=float(peak + log_volume + log_weight.max() + np.log(mean)),
         standard_error=float(weight.std() / mean / np.sqrt(num)),
         unseen=max(seen, drawn_anew if drawn_anew > NOTABLE else 0.0),
-        revealed=np.concatenate([known, new]),
+        revealed=np.concatenate([known, new, fresh.positions[np.argsort(-log_f)[:MOST_REVEALED]]]),
+        lost=float(lost),
     )
 
 

@@ -1,0 +1,113 @@
+"""Every method as its documentation has it, with default settings: (log evidence, error quoted, densities)."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from .posteriors import Posterior
+
+Answer = tuple[float, float, int]
+IMPOSSIBLE = -1e300  # what samplers that do not take −∞ are given
+
+
+class Counted:
+    """The log likelihood, counting points."""
+
+    def __init__(self, posterior: Posterior):
+        self._log_likelihood, self.count = posterior.log_likelihood, 0
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        rows = np.atleast_2d(x)
+        self.count += len(rows)
+        found = np.maximum(self._log_likelihood(rows), IMPOSSIBLE)
+        return found if np.ndim(x) > 1 else found[0]
+
+
+def bayes_sandbox(posterior: Posterior) -> Answer:
+    import bayes_sandbox as bs
+
+    fit = bs.fit_grid(posterior.model())
+    return fit.log_integral, fit.error, fit.num_evaluations
+
+
+def dynesty(posterior: Posterior) -> Answer:
+    from dynesty import NestedSampler
+
+    counted = Counted(posterior)
+    sampler = NestedSampler(counted, posterior.transform, posterior.dimension, rstate=np.random.default_rng(1))
+    sampler.run_nested(print_progress=False)
+    return sampler.results.logz[-1], sampler.results.logzerr[-1], counted.count
+
+
+def ultranest(posterior: Posterior) -> Answer:
+    import logging
+
+    from ultranest import ReactiveNestedSampler
+
+    logging.getLogger("ultranest").setLevel(logging.ERROR)
+    np.random.seed(1)  # noqa: NPY002 - what it draws from
+    names, counted = [f"x{i}" for i in range(posterior.dimension)], Counted(posterior)
+    sampler = ReactiveNestedSampler(names, counted, posterior.transform, vectorized=True)
+    found = sampler.run(show_status=False, viz_callback=False)
+    return found["logz"], found["logzerr"], counted.count
+
+
+def nautilus(posterior: Posterior) -> Answer:
+    from nautilus import Sampler
+
+    counted = Counted(posterior)
+    sampler = Sampler(posterior.transform, counted, n_dim=posterior.dimension, pass_dict=False, vectorized=True, seed=1)
+    sampler.run(verbose=False)
+    return sampler.log_z, 1 / np.sqrt(sampler.n_eff), counted.count
+
+
+def pymc_smc(posterior: Posterior) -> Answer:
+    import logging
+
+    import pymc as pm
+    import pytensor.tensor as pt
+    from pytensor.compile.ops import wrap_py
+
+    logging.getLogger("pymc").setLevel(logging.ERROR)
+    counted = Counted(posterior)
+
+    @wrap_py(itypes=[pt.dvector], otypes=[pt.dscalar])
+    def log_likelihood(x):  # type: ignore[no-untyped-def]
+        return np.array(counted(x))
+
+    with pm.Model():
+        parts = [_pymc_prior(pm, f"x{i}", p) for i, p in enumerate(posterior.prior)]
+        pm.Potential("likelihood", log_likelihood(pt.stack(parts)))
+        found = pm.sample_smc(chains=4, cores=1, random_seed=1, progressbar=False)
+    ends = found["sample_stats"]["log_marginal_likelihood"].values
+    values = np.array([np.ravel(chain)[-1] for chain in ends.reshape(4, -1)], float)
+    return float(values.mean()), float(values.std(ddof=1) / 2), counted.count
+
+
+def _pymc_prior(pm, name, prior):  # type: ignore[no-untyped-def]
+    if prior.dist.name == "norm":
+        return pm.Normal(name, prior.args[0], prior.args[1])
+    return pm.Uniform(name, prior.args[0], prior.args[0] + prior.args[1])
+
+
+def scipy_cubature(posterior: Posterior) -> Answer:
+    """Adaptive cubature over the prior's range, scaled by the highest of a thousand posterior values at hand."""
+    from scipy.integrate import cubature
+
+    count = 0
+    low, high = posterior.box()
+    peak = posterior.log_joint(posterior.transform(np.random.default_rng(1).random((20_000, len(low))))).max()
+
+    def density(x: np.ndarray) -> np.ndarray:
+        nonlocal count
+        count += len(x)
+        return np.exp(np.maximum(posterior.log_joint(x) - peak, -745.0))
+
+    found = cubature(density, low, high, rtol=1e-6, atol=0.0)
+    value = float(found.estimate)
+    return peak + np.log(value), float(found.error) / value, count
+
+
+METHODS: dict[str, Callable[[Posterior], Answer]] = {
+    f.__name__: f for f in (bayes_sandbox, dynesty, ultranest, nautilus, pymc_smc, scipy_cubature)
+}

@@ -1,0 +1,106 @@
+"""Sums along a ridge: the direction that straightens it, the slices across it, and the branch it does not know of."""
+
+import numpy as np
+import problems
+import pytest
+from problems_routes import rotation
+from scipy import stats
+
+import bayes_sandbox as bs
+from bayes_sandbox.coordinates import coordinates_of
+from bayes_sandbox.optimization.surface import Framed, Surface
+from bayes_sandbox.quadrature.integral import Tolerance
+from bayes_sandbox.quadrature.ridge import Ridge, directions
+from bayes_sandbox.quadrature.tube import sum_along
+
+FINE = Tolerance(1e-8, 1e-6)
+
+
+def highest(name):
+    return max(problems.laplace_of(name).humps, key=lambda h: h.log_density)
+
+
+def framed(name):
+    hump = highest(name)
+    return Framed(Surface(coordinates_of(problems.model_of(name)).log_density), hump.position, hump.scale)
+
+
+@pytest.fixture(scope="module")
+def tube():
+    """A curved ridge in three dimensions, 1e-3 thick."""
+    return sum_along(coordinates_of(problems.model_of("curved ridge 3d")), highest("curved ridge 3d"), FINE, 1e6, 0.0)
+
+
+def test_a_framed_surface_follows_the_chain_rule():
+    surface, hump = framed("regression"), highest("regression")
+    plain = Surface(coordinates_of(problems.model_of("regression")).log_density)
+    z = np.array([0.3, -1.2, 0.7])
+    x = hump.position + hump.scale @ z
+    np.testing.assert_allclose(surface.value(z), plain.value(x))
+    np.testing.assert_allclose(surface.gradient(z), hump.scale.T @ plain.gradient(x), rtol=1e-12)
+    np.testing.assert_allclose(surface.hessian(z), np.eye(3), atol=1e-6)  # Gaussian: whitened everywhere
+    np.testing.assert_allclose(surface.values(z[None])[0], surface.value(z))
+
+
+def test_a_slice_of_a_gaussian_is_its_conditional():
+    surface = framed("regression")
+    ridge = Ridge(surface, np.array([1.0, 2.0, -0.5]))
+    found = ridge.slice_at(0.8 * ridge.direction + ridge.across @ [3.0, -1.0])
+    assert found is not None
+    np.testing.assert_allclose(found.s, 0.8)
+    np.testing.assert_allclose(found.mode, 0.8 * ridge.direction, atol=1e-6)
+    np.testing.assert_allclose(found.factor @ found.factor.T, np.eye(2), atol=1e-6)
+
+
+def test_the_direction_that_bends_the_ridge_is_found_to_many_digits():
+    hump = highest("curved ridge 3d")
+    truth = hump.scale.T @ rotation(3, 93)[:, 0]
+    axes = hump.scale / np.linalg.norm(hump.scale, axis=1, keepdims=True)
+    found = directions(framed("curved ridge 3d"), np.zeros(3), axes)[0]
+    assert abs(found @ truth) / np.linalg.norm(truth) > 1 - 1e-12
+
+
+def test_the_tube_draws_from_its_own_density(tube):
+    """Importance weights against another density average to its mass, one."""
+    rng = np.random.default_rng(2)
+    z = tube.tube.sample(rng, 40_000)
+    s = z @ tube.tube.ridge.direction
+    target = stats.norm(tube.tube.centre.x.mean(), 1.0)
+    across = stats.multivariate_normal(np.zeros(2), np.eye(2))
+    off = (z - tube.tube.centre(s)) @ tube.tube.ridge.across
+    factor = tube.tube.factor(s)
+    zeta = np.linalg.solve(factor, off[..., None])[..., 0]
+    log_p = target.logpdf(s) + across.logpdf(zeta) - np.log(np.linalg.det(factor))
+    weight = np.exp(log_p - tube.tube.log_density(z))
+    assert abs(weight.mean() - 1) < 5 * weight.std() / np.sqrt(len(z)) < 0.1
+
+
+def test_the_sum_is_right(tube):
+    problem = problems.BY_NAME["curved ridge 3d"]
+    assert abs(tube.log_value - problem.log_evidence) <= tube.error < 1e-6
+    means, sds = problems.flat(problem.mean), problems.flat(problem.sd)
+    np.testing.assert_allclose((tube.mean - means) / sds, 0.0, atol=1e-8)
+    np.testing.assert_allclose(tube.sd, sds, rtol=1e-8)
+
+
+@pytest.mark.parametrize("name", ["funnel", "curved ridge 2d", "curved ridge 5d"])
+def test_ridges_that_neither_grids_nor_cells_can_follow(name):
+    fit, problem = problems.grid_of(name), problems.BY_NAME[name]
+    assert "slices along a ridge" in fit.rule
+    assert fit.converged, fit.message
+    assert abs(fit.log_integral - problem.log_evidence) <= fit.error < 1e-5
+    means, sds = problems.flat(problem.mean), problems.flat(problem.sd)
+    drawn = np.concatenate([v.reshape(4000, -1) for v in fit.draws.values()], axis=1)
+    assert (np.abs(drawn.mean(axis=0) - means) < 5 * sds / np.sqrt(fit.draws_ess)).all()
+
+
+def test_a_branch_it_does_not_know_of_is_noticed():
+    """a·b is known: one branch is followed to its ends and settles; prior draws reveal the other."""
+    name = "product ridge 2d"
+    coords = coordinates_of(problems.model_of(name))
+    alone = sum_along(coords, highest(name), FINE, 1e6, 0.0)
+    assert alone.settled
+    assert abs(alone.log_value - problems.BY_NAME[name].log_evidence) > 0.01
+    fit = bs.fit_grid(problems.model_of(name), laplace=problems.laplace_of(name))
+    assert "slices" not in fit.rule
+    assert abs(fit.log_integral - problems.BY_NAME[name].log_evidence) <= fit.error
