@@ -272,6 +272,8 @@ def _warnings(result: Comparison) -> list[str]:
         said.append("no evidence estimate is trusted; each says why below")
     if result.map is not None and not result.map.converged:
         said.append(f"MAP {result.map.message}")
+    if result.laplace is not None and result.laplace.images:
+        said.append(f"{result.laplace.images}; chains may stay in one of them, and means over all of them say little")
     if result.nuts is not None:
         said += [f"NUTS: {c}" for c in result.nuts.diagnostics.complaints]
         said += _missed(result)

@@ -78,3 +78,9 @@ def test_a_label_switched_mixture_has_both_images():
     np.testing.assert_allclose(fit.mean["mu"][0], fit.mean["mu"][1], rtol=1e-6)
     share = float((fit.draws["mu"][..., 0] < fit.draws["mu"][..., 1]).mean())
     assert abs(share - 0.5) < 5 * 0.5 / np.sqrt(fit.draws_ess)
+
+
+def test_a_comparison_says_so():
+    result = bs.compare(problems.model_of("two means 2d"), methods=["map", "grid"], evidence=["grid"])
+    assert any("2 mirror images (label switching)" in w for w in result.warnings)
+    assert result.best is not None
