@@ -1,0 +1,97 @@
+"""What speaks against a sum, and which of several to believe."""
+
+from dataclasses import replace
+
+from ..proposals import from_humps
+from .cell_integral import LOST
+from .cell_posterior import draw_from_cells
+from .choose import attempts
+from .integral import CellIntegral, Integral, MixtureIntegral, TensorIntegral, Tolerance
+from .job import Job
+from .posterior import NUM_CHAINS, NUM_DRAWS, Drawn, draw_from_grid
+from .proposed import draw_from_proposal
+from .tube import TubeIntegral
+
+UNSEEN_SHARE = 1e-5  # of the integral: below it, points and nodes need not be reconciled
+MOST_SURPRISES = 3  # times that new modes start it all over
+
+Tried = tuple[Integral, Drawn, list[str]]
+
+
+def try_rules(rule: str, job: Job) -> list[Tried]:
+    """Return what each rule made of it, up to the first that nothing speaks against.
+
+    Where points reveal what nodes did not see, they are climbed from; a new mode starts it all over.
+    """
+    tried: list[Tried] = []
+    for _ in range(MOST_SURPRISES):
+        for integral in attempts(rule, job):
+            drawn = _draw(job, integral)
+            integral = _charged(integral, drawn.lost, job.smooth)
+            doubts = _doubts(job, integral, drawn)
+            tried.append((integral, drawn, doubts))
+            if not doubts:
+                return tried
+            if job.learn(drawn.revealed):
+                break
+        else:
+            break
+    return tried
+
+
+def _charged(integral: Integral, lost: float, tolerance: Tolerance) -> Integral:
+    """Return the sum with an error that counts what may lie where digits have run out."""
+    error = integral.error + LOST * lost
+    if error < tolerance.enough or not lost or not integral.settled:
+        return replace(integral, error=error)
+    why = f"{lost:.1g} of the integral lies where float64 cannot tell a parameter from its edge"
+    return replace(integral, error=error, settled=False, unresolved=why)
+
+
+def _draw(job: Job, integral: Integral) -> Drawn:
+    shape = NUM_CHAINS, NUM_DRAWS
+    if isinstance(integral, CellIntegral):
+        return draw_from_cells(job.coords, integral, job.rng, shape)
+    if isinstance(integral, MixtureIntegral):
+        return draw_from_proposal(job, from_humps(integral.humps), integral.log_value, shape)
+    if isinstance(integral, TubeIntegral):
+        return draw_from_proposal(job, integral, integral.log_value, shape)
+    assert isinstance(integral, TensorIntegral)
+    return draw_from_grid(job.coords, integral, job.points, job.rng)
+
+
+def most_credible(tried: list[Tried]) -> Tried:
+    """Return the attempt to believe most; one that did not settle errs by at least what others differ from it.
+
+    Others count where nothing but their own error speaks against them.
+    """
+    integral, drawn, doubts = min(tried, key=_rank)
+    rivals = [other for other, _, others in tried if set(others) <= {other.unresolved}]
+    if not integral.settled and rivals:
+        apart = max(abs(other.log_value - integral.log_value) - other.error for other in rivals)
+        integral = replace(integral, error=max(integral.error, apart))
+    return integral, drawn, doubts
+
+
+def _rank(tried: Tried) -> tuple[bool, bool, float]:
+    """Order attempts: contradicted ones last, settled ones first, then by their error."""
+    integral, _, doubts = tried
+    return bool(set(doubts) - {integral.unresolved}), not integral.settled, integral.error
+
+
+def _doubts(job: Job, integral: Integral, drawn: Drawn) -> list[str]:
+    """Return every reason not to believe the sum; an empty list is what makes it converged."""
+    doubts = [*([integral.unresolved] if integral.unresolved else []), *drawn.doubts]
+    gap = abs(drawn.log_evidence - integral.log_value)
+    if not gap < 5 * drawn.standard_error + integral.error + 1e-9:
+        doubts.append(
+            f"random points between the nodes give {drawn.log_evidence:.4f} ± {drawn.standard_error:.1g}, "
+            f"the sum {integral.log_value:.4f}"
+        )
+    if drawn.unseen > max(integral.error, UNSEEN_SHARE):
+        doubts.append(f"points known beforehand reveal {drawn.unseen:.1g} of the integral where the nodes saw nothing")
+    if integral.num_bad:
+        doubts.append(f"the density was NaN or infinite at {integral.num_bad:,} nodes")
+    if isinstance(integral, TensorIntegral) and integral.whitened and len(job.humps) > 1:
+        doubts.append("there are several modes, and a Gauss–Hermite ladder agrees with itself while wrong on several")
+    return doubts
