@@ -6,7 +6,7 @@ from typing import Any
 from ..errors import EvidenceError, suggestion
 from ..model import Model, require_model
 from ..records import Evidence
-from . import bridge, grid, importance, laplace, rqmc, sparse
+from . import bridge, grid, harmonic_mean, importance, laplace, prior_average, rqmc, sparse
 from .workbench import Workbench
 
 __all__ = ["DEFAULT", "ESTIMATORS", "Evidence", "check_methods", "estimate_evidence", "estimate_with"]
@@ -18,8 +18,10 @@ ESTIMATORS: dict[str, Callable[[Workbench], Evidence]] = {
     "bridge": bridge.estimate,
     "sparse": sparse.estimate,
     "rqmc": rqmc.estimate,
+    "prior_average": prior_average.estimate,
+    "harmonic_mean": harmonic_mean.estimate,
 }
-PLANNED = ("tempering", "nested", "prior_average", "harmonic_mean")
+PLANNED = ("tempering", "nested")
 DEFAULT = ("laplace", "grid", "importance", "bridge")
 
 
@@ -37,7 +39,8 @@ def estimate_evidence(
     Parameters
     ----------
     methods
-        Names among `laplace`, `grid`, `importance`, `bridge` (the default), `sparse`, `rqmc`.
+        Names among `laplace`, `grid`, `importance`, `bridge` (the default), `sparse`, `rqmc`, `prior_average`,
+        `harmonic_mean`.
     draws
         A finished NUTS run (a NumPyro `MCMC`, a `DataTree`, or a dict of (chain, draw, …) arrays); without it
         `bridge` makes its own.

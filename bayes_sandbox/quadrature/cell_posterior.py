@@ -66,7 +66,7 @@ def _roughly(job: Job, chart: Chart, points: Points, num_nodes: float) -> Subdiv
     found = Subdivision(job.measurer, chart, job.coords.flat_at(chart.frame.centre))
     start = job.measurer.num_evaluations
     found.halve_all(FIRST_CELLS)
-    found.explain(points)
+    found.explain(points, keep=True)
     while found.relative_error > CURVE_ERROR and job.measurer.num_evaluations - start < num_nodes:
         if not found.refine():
             break

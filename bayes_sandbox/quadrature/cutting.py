@@ -18,6 +18,7 @@ TRIAL = 0.03  # of all evaluations go into each chart before one is chosen
 CALM = 2  # halos in a row that find nothing new
 SHARED = 2048  # points each chart shows the others
 SECOND_OPINION = 4e5  # evaluations after which random points are asked what the cells still lack
+DIFFERS = 1.25  # standard errors between cells and points, beyond which the cells are taken to be off
 STANDARD_ERRORS = 4.0  # what a bound takes of a standard error
 HALO = 2**13, 2**16
 PROBES, PROBED = 64, 2**18  # points in each cell that was cut beside a discovery, and in all of them
@@ -97,7 +98,7 @@ class Cutting:
         measurer, start = self._measurer, self._measurer.num_evaluations
         found = Subdivision(measurer, chart, self._coords.flat_at(chart.frame.centre))
         found.halve_all(FIRST_CELLS)
-        found.explain(self._points)
+        found.explain(self._points, keep=True)
         while found.relative_error > aim.fine and measurer.num_evaluations - start < TRIAL * aim.most:
             if not found.refine():
                 break
@@ -174,7 +175,11 @@ class Cutting:
         if found.total > 0 and self._calm < CALM:
             self._look_around(found, tolerance)
             self._ask(found)
-        sampled = self._opinion_error < found.relative_error
-        value = self._opinion.log_value if sampled and self._opinion is not None else found.log_value
-        error = self._error + 2 * sum(d for d in self._drifts if np.isfinite(d))
-        return Cut(found, value, float(error), self._calm >= CALM, sampled)
+        value, error, sampled = found.log_value, self._error, False
+        if self._opinion is not None and self._opinion_error < found.relative_error:
+            # Points bound the error. Where they do not differ from the cells, these are the better value: smooth.
+            gap = abs(found.log_value - self._opinion.log_value)
+            sampled = gap > DIFFERS * self._opinion.standard_error
+            value, error = (self._opinion.log_value, error) if sampled else (value, error + gap)
+        error += 2 * sum(d for d in self._drifts if np.isfinite(d))
+        return Cut(found, float(value), float(error), self._calm >= CALM, bool(sampled))

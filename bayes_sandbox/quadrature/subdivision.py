@@ -120,8 +120,11 @@ class Subdivision:
 
     # --- what must be explained ---
 
-    def explain(self, points: Points) -> float:
-        """Add points that the cells must explain; return the hidden mass they reveal, relative to the integral."""
+    def explain(self, points: Points, keep: bool = False) -> float:
+        """Add points that the cells must explain; return the hidden mass they reveal, relative to the integral.
+
+        Those that cells explain already are forgotten unless they are to be kept: there will be others.
+        """
         points = points.finite()
         x = self.chart.frame.inverse(points.positions)
         log_g = points.log_density + self.chart.log_volume(x)
@@ -129,7 +132,9 @@ class Subdivision:
         unseen = log_g > self.columns.peak[cell] + UNSEEN
         log_mass = points.log_density + points.log_reach
         before = self.hidden.sum()
-        self._points.extend(x=x, log_g=log_g, log_mass=log_mass, cell=cell, unseen=unseen)
+        rows = np.arange(len(x)) if keep else np.flatnonzero(unseen)
+        added = {"x": x, "log_g": log_g, "log_mass": log_mass, "cell": cell, "unseen": unseen}
+        self._points.extend(**{name: column[rows] for name, column in added.items()})
         peak = self.peak
         self._refresh()
         revealed = self.hidden.sum() - before * np.exp(peak - self.peak)

@@ -121,9 +121,10 @@ def _settle_range(
     dimension, reframed, sums = len(frame.centre), 0, None
     span, step = _covering(frame, humps, _usual(dimension)), _first_step(frame, humps)
     for _ in range(24):
-        axes = _axes(span, step, np.zeros(dimension))
-        if 2 * math.prod(float(len(a)) for a in axes) > max_nodes:
+        lengths = np.diff(np.arcsinh(span), axis=1)[:, 0] / step + 1  # before any axis is laid out
+        if lengths.max() > LONGEST_AXIS or 2 * lengths.prod() > max_nodes:
             return None
+        axes = _axes(span, step, np.zeros(dimension))
         sums = _shifted(summer, frame, span, step, np.zeros(dimension))
         if not np.isfinite(sums.log_total):
             return None
