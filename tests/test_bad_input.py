@@ -155,7 +155,6 @@ def test_there_are_enough_kinds() -> None:
     ("arguments", "words"),
     [
         (["--evidence", "bridg"], ["did you mean 'bridge'"]),
-        (["--evidence", "nested"], ["not in this version"]),
         (["--evidence", ","], ["comma"]),
         (["--methods", "mpa"], ["did you mean 'map'"]),
         (["--seed", "x"], ["seed"]),

@@ -18,7 +18,7 @@ from bayes_sandbox.errors import EvidenceError
 from bayes_sandbox.evidence import DEFAULT, ESTIMATORS, estimate_with
 from bayes_sandbox.evidence.workbench import Workbench
 
-STOCHASTIC = {"importance", "bridge", "rqmc", "prior_average"}
+STOCHASTIC = {"importance", "bridge", "rqmc", "prior_average", "tempering", "nested"}
 SHORT = {"num_warmup": 200, "num_samples": 500, "num_chains": 4}
 COMMON = ["coin", "noisy line"]
 MORE = [
@@ -211,7 +211,8 @@ def test_a_record_cannot_be_trusted_without_an_error():
 
 def test_the_default_is_what_serves_most_posteriors():
     assert set(DEFAULT) <= set(ESTIMATORS)
-    assert {"sparse", "rqmc", "prior_average", "harmonic_mean"} == set(ESTIMATORS) - set(DEFAULT)
+    others = {"sparse", "rqmc", "tempering", "nested", "prior_average", "harmonic_mean"}
+    assert others == set(ESTIMATORS) - set(DEFAULT)
 
 
 def test_the_prior_average_says_when_next_to_no_draw_counts():
@@ -239,12 +240,22 @@ def test_unknown_names_are_suggested():
         bs.estimate_evidence(problems.model_of("coin"), methods=["laplase"])
 
 
-@pytest.mark.parametrize("name", ["sparse", "rqmc", "tempering", "nested", "prior_average", "harmonic_mean"])
-def test_names_of_the_contract_are_known_even_before_they_are_built(name):
-    if name in ESTIMATORS:
-        return
-    with pytest.raises(EvidenceError, match="not in this version"):
-        bs.estimate_evidence(problems.model_of("coin"), methods=[name])
+def test_tempering_in_many_dimensions_says_that_it_lags():
+    x = np.random.default_rng(30).normal(size=(40, 30))
+    model = bs.Model(
+        {"w": dist.Normal(0, np.ones(30)).to_event(1)}, lambda w: dist.Normal(x @ w, 1.0), observed=x[:, 0]
+    )
+    (found,) = bs.estimate_evidence(model, methods=["tempering"])
+    assert not found.trusted
+    assert "in 30 dimensions populations lag behind" in found.warnings[0]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["noisy line", "coin"])
+def test_tempering_is_calibrated(name):
+    z = z_scores(name, "tempering", range(40))
+    assert abs(z.mean()) < 0.6
+    assert 0.6 < z.std(ddof=1) < 1.4
 
 
 def test_the_order_is_the_one_asked_for_and_names_count_once():

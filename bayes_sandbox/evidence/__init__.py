@@ -6,7 +6,7 @@ from typing import Any
 from ..errors import EvidenceError, suggestion
 from ..model import Model, require_model
 from ..records import Evidence
-from . import bridge, grid, harmonic_mean, importance, laplace, prior_average, rqmc, sparse
+from . import bridge, grid, harmonic_mean, importance, laplace, nested, prior_average, rqmc, sparse, tempering
 from .workbench import Workbench
 
 __all__ = ["DEFAULT", "ESTIMATORS", "Evidence", "check_methods", "estimate_evidence", "estimate_with"]
@@ -18,10 +18,11 @@ ESTIMATORS: dict[str, Callable[[Workbench], Evidence]] = {
     "bridge": bridge.estimate,
     "sparse": sparse.estimate,
     "rqmc": rqmc.estimate,
+    "tempering": tempering.estimate,
+    "nested": nested.estimate,
     "prior_average": prior_average.estimate,
     "harmonic_mean": harmonic_mean.estimate,
 }
-PLANNED = ("tempering", "nested")
 DEFAULT = ("laplace", "grid", "importance", "bridge")
 
 
@@ -39,8 +40,8 @@ def estimate_evidence(
     Parameters
     ----------
     methods
-        Names among `laplace`, `grid`, `importance`, `bridge` (the default), `sparse`, `rqmc`, `prior_average`,
-        `harmonic_mean`.
+        Names among `laplace`, `grid`, `importance`, `bridge` (the default), `sparse`, `rqmc`, `tempering`, `nested`,
+        `prior_average`, `harmonic_mean`.
     draws
         A finished NUTS run (a NumPyro `MCMC`, a `DataTree`, or a dict of (chain, draw, …) arrays); without it
         `bridge` makes its own.
@@ -83,8 +84,6 @@ def check_methods(methods: Iterable[str]) -> list[str]:
     """Return the methods as a list, or raise `EvidenceError` for a name that is none."""
     names = [methods] if isinstance(methods, str) else list(methods)
     for name in names:
-        if name in PLANNED:
-            raise EvidenceError(f"the estimator {name!r} is not in this version; there is: {', '.join(ESTIMATORS)}")
         if name not in ESTIMATORS:
             raise EvidenceError(f"there is no estimator {name!r}{suggestion(str(name), ESTIMATORS)}")
     return list(dict.fromkeys(names))

@@ -1,0 +1,111 @@
+"""The evidence by nested sampling (blackjax): the prior's volume, peeled off by rising likelihood."""
+
+import time
+from typing import Any
+
+import jax
+import numpy as np
+from scipy.special import logsumexp
+
+from ..compiler import compiled
+from ..progress import progress_of
+from ..records import Evidence
+from .workbench import Workbench
+
+NUM_LIVE, NUM_DELETED = 1000, 100
+STEPS_PER_DIMENSION, FEWEST_STEPS = 3, 10  # slice moves for each new point
+LEFT = -5.0  # log of the share that the live points may still hold at the end
+LARGEST_ERROR = 0.3
+NUM_VOLUMES = 200  # simulated sequences of volumes
+WIDENED = 1.5  # what points that remember where they came from add to the scatter of volumes
+
+
+def estimate(bench: Workbench) -> Evidence:
+    """Return log ∫ L dX, X the prior's volume above a likelihood, and the scatter over what those volumes may be.
+
+    Nested slice sampling (Skilling 2006; Yallup, Kroupa & Handley 2026) in unconstrained coordinates, where any NumPyro
+    prior is a density. The error knows the volumes' randomness only: a mode that the live points lose is lost without a
+    trace, so that repeats agree while wrong.
+    """
+    started = time.perf_counter()
+    run = _Run(bench)
+    dead = run.peel(started)
+    if dead is None:
+        why = "too few prior draws with a finite likelihood to begin with; use the grid or importance instead"
+        return Evidence("nested", np.nan, np.inf, 0, time.perf_counter() - started, False, (why,))
+    values = run.log_evidences(dead)
+    value, error = float(values.mean()), WIDENED * float(values.std(ddof=1))
+    seconds = time.perf_counter() - started
+    doubts = run.doubts
+    if np.isfinite(value):
+        doubts += bench.unvisited_modes(np.concatenate([p.position for p in dead]), value)
+    if not error < LARGEST_ERROR:
+        doubts.append(f"the standard error is {error:.2f} (should be below {LARGEST_ERROR})")
+    return Evidence("nested", value, error, run.num_evaluations, seconds, not doubts, tuple(doubts))
+
+
+class _Run:
+    """One run: live points from the prior, and what has been peeled off."""
+
+    def __init__(self, bench: Workbench):
+        import blackjax
+
+        self._bench, self._rng = bench, bench.rng("nested")
+        coords = bench.coords
+        self._steps = max(STEPS_PER_DIMENSION * coords.dimension, FEWEST_STEPS)
+
+        def log_prior(position: Any) -> Any:
+            prior, _, log_det = coords.log_parts(position)
+            return prior + log_det
+
+        sampler = blackjax.nss(log_prior, lambda u: coords.log_parts(u)[1], self._steps, num_delete=NUM_DELETED)
+        self._init, self._step = sampler.init, compiled(lambda data, s: sampler.step(jax.random.wrap_key_data(data), s))
+        self.num_evaluations, self.doubts = 0, list[str]()
+
+    def _live(self) -> np.ndarray:
+        draws = self._bench.model.sample_prior(int(self._rng.integers(2**31)), 2 * NUM_LIVE)
+        positions = self._bench.coords.unconstrain_many(draws, (2 * NUM_LIVE,))
+        good = np.isfinite(positions).all(axis=1)
+        return np.asarray(positions[good][:NUM_LIVE])
+
+    def peel(self, started: float) -> list[Any] | None:
+        """Return the points that died, in batches, the last live ones at the end; None without a start."""
+        live = self._live()
+        likelihood = self._bench.coords.log_parts_many(live)[:, 1] if len(live) == NUM_LIVE else np.zeros(0)
+        if len(live) < NUM_LIVE or len(np.unique(likelihood)) < NUM_LIVE // 2:
+            return None
+        state, dead = self._init(jax.numpy.asarray(live)), []
+        with progress_of(self._bench.progress).task("nested sampling", 100) as advance:
+            shown = 0
+            while True:
+                key = self._rng.integers(2**32, size=2, dtype=np.uint32)
+                state, info = self._step(key, state)
+                dead.append(jax.tree.map(np.asarray, info.particles))
+                self.num_evaluations += NUM_DELETED * self._steps * 6  # stepping out and shrinking: about six each
+                left = float(state.integrator.logZ_live - state.integrator.logZ)
+                done = int(np.clip(100 * np.exp(-max(left - LEFT, 0.0) / 20), 0, 99))
+                advance(max(done - shown, 0))
+                shown = max(done, shown)
+                if left < LEFT:
+                    break
+                if not np.isfinite(left) or time.perf_counter() - started > self._bench.budget:
+                    self.doubts.append(
+                        f"the budget ended with e^{left:.1f} of the evidence still in the live points; raise the budget"
+                    )
+                    break
+        dead.append(jax.tree.map(np.asarray, state.particles))
+        return dead
+
+    def log_evidences(self, dead: list[Any]) -> np.ndarray:
+        """Return the evidence under simulated volumes: each death shrinks them by a Beta(n, 1) of n live points."""
+        deaths = np.concatenate([p.loglikelihood for p in dead])
+        births = np.concatenate([p.loglikelihood_birth for p in dead])
+        births = np.where(np.isnan(births), -np.inf, births)
+        order = np.argsort(deaths, kind="stable")
+        deaths, births = deaths[order], np.sort(births)
+        num_live = np.searchsorted(births, deaths, side="left") - np.arange(len(deaths))
+        num_live = np.maximum(num_live, 1)
+        shrunk = np.log(self._rng.random((NUM_VOLUMES, len(deaths)))) / num_live
+        log_x = np.concatenate([np.zeros((NUM_VOLUMES, 1)), np.cumsum(shrunk, axis=1)], axis=1)
+        log_shell = log_x[:, :-1] + np.log(-np.expm1(np.minimum(shrunk, -1e-300)))
+        return np.asarray(logsumexp(log_shell + deaths, axis=1))
