@@ -57,6 +57,7 @@ class Coordinates:
         self._shapes = dict(model.structure.shapes)
         self._sizes = dict(model.structure.unconstrained_shapes)
         self.dimension = model.dimension
+        self.num_evaluations = 0  # densities at many positions, by whoever asked
         self.labels = [label for name, shape in self._sizes.items() for label in labels(name, shape)]
 
     def split(self, position: Position) -> dict[str, jax.Array]:
@@ -153,6 +154,7 @@ class Coordinates:
 
     def evaluate(self, positions: Any, count: int) -> jax.Array:
         """Return `parts_and_params` at the first `count` of a chunk of positions, left on the device."""
+        self.num_evaluations += count
         return evaluate(self.parts_and_params, self.batch, positions, -(-count // self.batch))
 
     def constrain_many(self, positions: Any) -> dict[str, np.ndarray]:
@@ -188,6 +190,7 @@ class Coordinates:
 
     def everything_many(self, positions: Any) -> np.ndarray:
         """Return `parts_and_params` at positions (…, dimension)."""
+        self.num_evaluations += math.prod(np.shape(positions)[:-1])
         return in_batches(self.parts_and_params, self.batch)(positions)
 
     def _unconstrain_flat(self, vector: jax.Array) -> jax.Array:

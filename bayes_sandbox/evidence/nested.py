@@ -81,7 +81,8 @@ class _Run:
                 key = self._rng.integers(2**32, size=2, dtype=np.uint32)
                 state, info = self._step(key, state)
                 dead.append(jax.tree.map(np.asarray, info.particles))
-                self.num_evaluations += NUM_DELETED * self._steps * 6  # stepping out and shrinking: about six each
+                moves = info.update_info  # each looks at both ends of its slice first, then steps out, then shrinks
+                self.num_evaluations += int(np.sum(2 + moves.num_expansions + moves.num_shrink))
                 left = float(state.integrator.logZ_live - state.integrator.logZ)
                 done = int(np.clip(100 * np.exp(-max(left - LEFT, 0.0) / 20), 0, 99))
                 advance(max(done - shown, 0))

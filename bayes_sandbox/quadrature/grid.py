@@ -137,7 +137,7 @@ def fit_grid(
     if not fits(model.dimension, max_nodes):
         return _declined(model, declined_sentence(model.dimension, max_nodes, rate), started)
     laplace = laplace or fit_laplace(model, seed=seed)
-    job = Job(model, coords, laplace, tolerance, max_nodes, rate, seed, draws, progress_of(progress))
+    job = Job(model, coords, laplace, tolerance, max_nodes, seed, draws, progress_of(progress))
     if job.frame is None and not len(job.points.finite().positions):
         return _declined(model, "no point tried had a finite density; there is nothing to sum", started)
     if rule == "auto":

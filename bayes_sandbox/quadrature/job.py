@@ -23,7 +23,8 @@ from .summing import Frame, Summer
 
 SMOOTH = Tolerance(1e-6, 1e-5)  # where none is given and the error falls exponentially: it costs little
 FINE, COARSE = 1e-5, 1e-4  # the same for cells: aimed at while it is cheap, and good enough after that
-CHEAP_DENSITIES, CHEAP_SECONDS = 3e6, 5.0
+CHEAP_TERMS = 1e9  # densities times observations: the same on a machine at rest and on one under load
+CHEAP_DENSITIES = 3e6
 FAINT = 20.0  # nats below the most massive mode, at which a mode is left to the cells
 MOST_CLIMBS = 8  # rounds of climbs from points that no mode explains
 
@@ -43,10 +44,12 @@ class Job:
     laplace: LaplaceFit
     tolerance: float | None
     max_nodes: float
-    rate: float  # densities per second
     seed: Any
     draws: np.ndarray | None  # positions of a NUTS run, where there is one
     progress: Progress
+
+    def __post_init__(self) -> None:
+        self._before = self.coords.num_evaluations
 
     @cached_property
     def frame(self) -> Frame | None:
@@ -109,7 +112,7 @@ class Job:
 
     @property
     def aim(self) -> Aim:
-        cheap = min(CHEAP_DENSITIES, CHEAP_SECONDS * self.rate)
+        cheap = min(CHEAP_DENSITIES, CHEAP_TERMS / max(self.model.num_observations, 1))
         if self.tolerance is None:
             return Aim(FINE, COARSE, cheap, self.max_nodes)
         return Aim(self.tolerance, self.tolerance, cheap, self.max_nodes)
@@ -122,7 +125,8 @@ class Job:
 
     @property
     def num_evaluations(self) -> int:
-        return self.summer.num_evaluations + self.measurer.num_evaluations + self.laplace.num_evaluations
+        """Densities of the sums, of every check and curve, and of the climbs."""
+        return self.coords.num_evaluations - self._before + self.laplace.num_evaluations
 
 
 def first_frame(model: Model, coords: Coordinates, laplace: LaplaceFit, seed: Any) -> Frame | None:

@@ -13,7 +13,7 @@ from .proposed import draw_from_proposal
 from .tube import TubeIntegral
 
 UNSEEN_SHARE = 1e-5  # of the integral: below it, points and nodes need not be reconciled
-MOST_SURPRISES = 3  # times that new modes start it all over
+MOST_RESTARTS = 3  # times that new modes start it all over
 
 Tried = tuple[Integral, Drawn, list[str]]
 
@@ -24,7 +24,7 @@ def try_rules(rule: str, job: Job) -> list[Tried]:
     Where points reveal what nodes did not see, they are climbed from; a new mode starts it all over.
     """
     tried: list[Tried] = []
-    for _ in range(MOST_SURPRISES):
+    for _ in range(MOST_RESTARTS):
         for integral in attempts(rule, job):
             drawn = _draw(job, integral)
             integral = _charged(integral, drawn.lost, job.smooth)

@@ -94,7 +94,6 @@ class Summer:
 
     def __init__(self, coords: Coordinates, parts: tuple[int, ...] = DENSITY, progress: Progress = quiet):
         self._coords, self._parts, self._progress = coords, parts, progress
-        self.num_evaluations = 0
 
     def run(self, frame: Frame, axes: Sequence[Axis], label: str = "grid", share: Share | None = None) -> Sums:
         """Sum the density, or a share of it, over the tensor grid of `axes` in the frame's z."""
@@ -106,7 +105,6 @@ class Summer:
         counts = np.array([len(axis) for axis in axes])
         grid = jax.device_put((frame.centre, frame.scale, frame.log_det, nodes, log_weights, counts, share))
         total = math.prod(int(n) for n in counts)
-        self.num_evaluations += total
         origin, sums = self.origin(frame), _empty(len(axes), size, len(self._coords.flat_at(frame.centre)))
         with self._progress.task(label, total) as advance:
             for start in range(0, total, chunk):
