@@ -104,3 +104,14 @@ def test_a_branch_it_does_not_know_of_is_noticed():
     fit = bs.fit_grid(problems.model_of(name), laplace=problems.laplace_of(name))
     assert "slices" not in fit.rule
     assert abs(fit.log_integral - problems.BY_NAME[name].log_evidence) <= fit.error
+
+
+def test_no_contours_are_drawn_of_a_ridge_that_falls_between_points():
+    """1e-3 thick on 81 × 81 points: the picture would be one of the points; curves from draws are called that."""
+    thin, plain = problems.grid_of("curved ridge 2d"), problems.grid_of("ridge")
+    assert thin.joint.density.size == 0
+    assert "some curves are smoothed draws" in thin.message
+    assert "smoothed draws" not in plain.message
+    wide = problems.grid_of("two means 2d").joint
+    mass = wide.density.sum() * np.diff(wide.x)[0] * np.diff(wide.y)[0]
+    assert abs(mass - 1) < 0.02

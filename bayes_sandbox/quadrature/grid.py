@@ -221,6 +221,8 @@ def _moments(coords: Coordinates, integral: Integral) -> tuple[np.ndarray, np.nd
 
 
 def _coarse_curves(marginals: dict[str, Marginal]) -> str:
+    if any(np.isnan(m.mass) for m in marginals.values()):
+        return "some curves are smoothed draws, not sums; "
     worst = max((abs(m.mass - 1) for m in marginals.values() if np.isfinite(m.mass)), default=0.0)
     return f"curves come from coarser sums, off by {worst:.0e} before they were normalised; " if worst > 1e-3 else ""
 
