@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from ..coordinates import Coordinates
 from .charts import Chart
 from .cutting import FIRST_CELLS
 from .integral import CellIntegral
@@ -17,22 +16,20 @@ NO_SHARE = 1e-10  # of the mass: what a curve need not resolve
 TAIL = 1e-7  # of the mass, left out at either end of a curve
 
 
-def draw_from_cells(
-    coords: Coordinates, integral: CellIntegral, rng: np.random.Generator, shape: tuple[int, int]
-) -> Drawn:
+def draw_from_cells(job: Job, integral: CellIntegral, shape: tuple[int, int]) -> Drawn:
     """Draw cells by their mass and a point in each, keep points by their weight."""
     found = integral.cut.found
-    proposed = sample(coords, found, by_mass(found), NUM_PROPOSED, rng)
+    proposed = sample(job.coords, found, by_mass(found), job.worth(*NUM_PROPOSED), job.rng)
     weight = np.exp(proposed.log_weights - proposed.log_weights.max())
     size = shape[0] * shape[1]
-    kept = rng.choice(len(weight), size=size, p=weight / weight.sum())
+    kept = job.rng.choice(len(weight), size=size, p=weight / weight.sum())
     return Drawn(
         positions=proposed.points.positions[kept].reshape(*shape, -1),
         ess=float(weight.sum() ** 2 / (weight**2).sum() / len(weight) * size),
         log_evidence=integral.check.log_value,
         standard_error=integral.check.standard_error,
         unseen=0.0,  # the cells were cut until they explained every point that was known
-        revealed=np.zeros((0, coords.dimension)),
+        revealed=np.zeros((0, job.model.dimension)),
     )
 
 

@@ -1,7 +1,7 @@
 """Which rule for which posterior, what it will cost, and when not to start."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -13,6 +13,7 @@ from .integral import Integral
 from .job import Job
 from .ladder import climb_ladder
 from .mixture import climb_ladders
+from .sheet import sum_over
 from .trapezoid import trapezoid
 from .tube import sum_along
 
@@ -42,8 +43,10 @@ def attempts(rule: str, job: Job) -> Iterator[Integral]:
         yield from _if_any(by_trapezoid(job, most))
     if rule == "gauss-hermite" or (auto and d > 3 and len(humps) == 1 and job.laplace.converged):
         yield from _if_any(by_ladder(job))
-    if auto and 1 < d <= CELLS_UP_TO and job.laplace.humps:
-        yield from _if_any(by_tube(job))
+    if auto and 1 < d <= CELLS_UP_TO and humps:
+        yield from _if_any(by_slices(job, sum_along))
+        if d > 2:
+            yield from _if_any(by_slices(job, sum_over))
     if rule == "cells" or (auto and d <= CELLS_UP_TO and job.max_nodes >= FEWEST):
         yield by_cells(job)
 
@@ -68,9 +71,8 @@ def by_mixture(job: Job) -> Integral | None:
     return climb_ladders(job.summer, job.all_humps, tolerance, job.max_nodes / 2, job.floor)
 
 
-def by_tube(job: Job) -> Integral | None:
-    highest = max(job.laplace.humps, key=lambda h: h.log_density)
-    return sum_along(job.coords, highest, job.smooth, job.max_nodes / 2, job.floor)
+def by_slices(job: Job, how: Callable[..., Integral | None]) -> Integral | None:
+    return how(job.coords, job.humps, job.smooth, job.max_nodes / 2, job.floor)
 
 
 def affordable(coords: Coordinates, max_evaluations: float, budget: float) -> tuple[float, float]:

@@ -26,11 +26,11 @@ from .posterior import (
     drawn_marginal,
     joint,
 )
+from .slices import SlicesIntegral
 from .summing import LIKELIHOOD, Summer
 from .trapezoid import trapezoid
-from .tube import TubeIntegral
 
-MARGINAL_NODES = 1e6  # spent on all curves together
+MARGINAL_NODES = 1e5, 1e6  # spent on all curves together: at least, at most
 BLIND = "no rule can rule out a narrow mode outside every basin that was reached"
 
 
@@ -211,7 +211,7 @@ def _moments(coords: Coordinates, integral: Integral) -> tuple[np.ndarray, np.nd
     """Return mean and sd of the params, flat."""
     if isinstance(integral, CellIntegral):
         return integral.cut.found.moments()
-    if isinstance(integral, MixtureIntegral | TubeIntegral):
+    if isinstance(integral, MixtureIntegral | SlicesIntegral):
         return integral.mean, integral.sd
     assert isinstance(integral, TensorIntegral)
     sums = integral.sums
@@ -239,11 +239,11 @@ def _evidence(model: Model, integral: Integral, doubts: list[str], num_evaluatio
 
 def _marginals(job: Job, integral: Integral, draws: dict[str, np.ndarray]) -> dict[str, Marginal]:
     own = job.coords.own_axis
-    share = MARGINAL_NODES / max(int((own >= 0).sum()), 1)
+    share = job.worth(*MARGINAL_NODES) / max(int((own >= 0).sum()), 1)
     columns = np.concatenate([v.reshape(*v.shape[:2], -1) for v in draws.values()], axis=-1)
 
     def one(i: int) -> Marginal:
-        if own[i] < 0 or isinstance(integral, TubeIntegral):
+        if own[i] < 0 or isinstance(integral, SlicesIntegral):
             return drawn_marginal(columns[..., i])
         if isinstance(integral, CellIntegral):
             return cell_marginal(job, integral, i, share) or drawn_marginal(columns[..., i])

@@ -8,9 +8,9 @@ from .cell_posterior import draw_from_cells
 from .choose import attempts
 from .integral import CellIntegral, Integral, MixtureIntegral, TensorIntegral, Tolerance
 from .job import Job
-from .posterior import NUM_CHAINS, NUM_DRAWS, Drawn, draw_from_grid
+from .posterior import FEWEST_ALONG, MESH, NUM_CHAINS, NUM_DRAWS, NUM_PROPOSED, Drawn, draw_from_grid
 from .proposed import draw_from_proposal
-from .tube import TubeIntegral
+from .slices import SlicesIntegral
 
 UNSEEN_SHARE = 1e-5  # of the integral: below it, points and nodes need not be reconciled
 MOST_RESTARTS = 3  # times that new modes start it all over
@@ -51,13 +51,14 @@ def _charged(integral: Integral, lost: float, tolerance: Tolerance) -> Integral:
 def _draw(job: Job, integral: Integral) -> Drawn:
     shape = NUM_CHAINS, NUM_DRAWS
     if isinstance(integral, CellIntegral):
-        return draw_from_cells(job.coords, integral, job.rng, shape)
+        return draw_from_cells(job, integral, shape)
     if isinstance(integral, MixtureIntegral):
         return draw_from_proposal(job, from_humps(integral.humps), integral.log_value, shape)
-    if isinstance(integral, TubeIntegral):
+    if isinstance(integral, SlicesIntegral):
         return draw_from_proposal(job, integral, integral.log_value, shape)
     assert isinstance(integral, TensorIntegral)
-    return draw_from_grid(job.coords, integral, job.points, job.rng)
+    mesh = job.worth(max(MESH[0], FEWEST_ALONG**job.model.dimension), MESH[1])
+    return draw_from_grid(job.coords, integral, job.points, job.rng, mesh, job.worth(*NUM_PROPOSED))
 
 
 def most_credible(tried: list[Tried]) -> Tried:

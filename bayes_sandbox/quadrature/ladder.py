@@ -9,6 +9,7 @@ from .rules import Axis, gauss_hermite
 from .summing import Frame, Summer, Sums
 
 LADDER = (1, 5, 9, 15, 21, 31)  # k = 3 is no better than k = 1 in theory
+DEAR, FAR = 1e6, 10.0  # nodes of a rung that is worth a thought; times the tolerance that it should come near
 FAST = 0.3  # a ladder that gains less than this factor a rung has further to go than its last step shows
 STEEP_LADDER = (1, 5, 7, 9, 11, 13, 15, 19, 23, 27)  # in many dimensions each step up multiplies the cost
 
@@ -37,8 +38,9 @@ def climb_ladder(
     values: list[float] = []
     last: tuple[tuple[Axis, ...], Sums, int] | None = None
     error = np.inf
-    for k in rungs(dimension):
-        if k**dimension > max_nodes:
+    affordable = [k for k in rungs(dimension) if k**dimension <= max_nodes]
+    for i, k in enumerate(affordable):
+        if k**dimension > DEAR and hopeless(values, len(affordable) - i, tolerance):
             break
         axes = (gauss_hermite(k),) * dimension
         sums = summer.run(frame, axes, f"Gauss–Hermite {k}^{dimension}")
@@ -69,6 +71,18 @@ def climb_ladder(
         num_nodes=k**dimension,
         edge_mass=edge_share(sums, axes),
     )
+
+
+def hopeless(values: list[float], num_left: int, tolerance: Tolerance) -> bool:
+    """Whether so many more rungs, each gaining what the last one gained, would not come near the tolerance.
+
+    Looked at before a rung that costs much.
+    """
+    if len(values) < 4:
+        return False
+    gaps = np.maximum(np.abs(np.diff(values[-4:])), 1e-300)
+    gain = max(gaps[2] / gaps[1], gaps[1] / gaps[0])
+    return bool(gaps[2] * min(gain, 1.0) ** num_left > FAR * tolerance.enough)
 
 
 def remaining(values: list[float]) -> float:

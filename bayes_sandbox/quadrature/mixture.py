@@ -14,7 +14,7 @@ from scipy.special import gammaln
 from ..coordinates import Coordinates
 from ..optimization import Hump
 from .integral import MixtureIntegral, Tolerance
-from .ladder import edge_share, remaining, rungs
+from .ladder import DEAR, edge_share, hopeless, remaining, rungs
 from .posterior import Marginal, axes_of_a_hump, led_marginal
 from .rules import gauss_hermite
 from .summing import Frame, Share, Summer, Sums
@@ -31,8 +31,9 @@ def climb_ladders(
     values: list[float] = []
     parts: list[Sums] = []
     error, k, notched = np.inf, 0, notches(humps)
-    for k_next in rungs(d)[1:]:
-        if len(humps) * k_next**d > max_nodes:
+    affordable = [k for k in rungs(d)[1:] if len(humps) * k**d <= max_nodes]
+    for i, k_next in enumerate(affordable):
+        if len(humps) * k_next**d > DEAR and hopeless(values, len(affordable) - i, tolerance):
             break
         k, axes = k_next, (gauss_hermite(k_next),) * d
         parts = [

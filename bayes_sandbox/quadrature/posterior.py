@@ -18,7 +18,9 @@ from .summing import Frame, Share, Summer
 
 FINE = 2001  # points of a curve
 NUM_CHAINS, NUM_DRAWS = 4, 1000
-NUM_PROPOSED = 2**16  # random points that check a sum, and that draws are chosen from
+NUM_PROPOSED = 2**14, 2**16  # random points that check a sum, and that draws are chosen from: at least, at most
+MESH = 2**14, 2**18  # nodes of the interpolant that they are drawn from
+FEWEST_ALONG = 12  # of them, along each axis
 REACH = 6.5  # standard deviations to either side of a hump
 UNRESOLVED = 0.1  # of the mass, missing from or added to a joint density on even points
 NOTABLE = 1e-3  # of the integral: less may be the interpolant's fault, where the grid is coarse
@@ -195,7 +197,7 @@ class Drawn:
 
 
 def draw_from_grid(
-    coords: Coordinates, integral: TensorIntegral, points: Points, rng: np.random.Generator, max_nodes: int = 2**18
+    coords: Coordinates, integral: TensorIntegral, points: Points, rng: np.random.Generator, max_nodes: int, num: int
 ) -> Drawn:
     """Draw from the multilinear interpolant of the density over a grid that fits in memory, and weigh by the truth.
 
@@ -210,7 +212,6 @@ def draw_from_grid(
     heavy = np.flatnonzero(heights.ravel() > 1e-12)
     there = integral.frame.position(np.sinh(np.stack(mesh, axis=-1).reshape(-1, len(counts))[heavy]))
     lost = heights.ravel()[heavy][coords.saturated(there)].sum() / heights.sum()
-    num = NUM_PROPOSED
     cell = rng.choice(heights.size, size=num, p=heights.reshape(-1) / heights.sum())
     index = np.stack(np.unravel_index(cell, counts), axis=-1)
     offset = rng.random((num, len(counts))) - rng.random((num, len(counts)))  # triangular on (−1, 1)

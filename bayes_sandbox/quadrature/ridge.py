@@ -1,10 +1,11 @@
-"""Following a ridge: the conditional mode of all other coordinates as one of them moves, and which one that should be.
+"""Following a ridge: the conditional mode of all other coordinates as one or two of them move, and which these are.
 
-A banana, a funnel or a curved ridge is no Gaussian, but given the one coordinate that bends or widens it the rest
-nearly is. Everything happens in the z of a frame, position = centre + scale z; a slice is where v·z = s.
+A banana, a funnel or a curved ridge is no Gaussian, but given the coordinates that bend or widen it the rest nearly
+is. Everything happens in the z of a frame, position = centre + scale z; a slice is where Vᵀz = s, for k directions V.
 """
 
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 from scipy.linalg import null_space
@@ -21,22 +22,22 @@ SHORT = 4.0  # nats: how far curvature is looked at
 
 @dataclass(frozen=True)
 class Slice:
-    """The density at v·z = s as a Gaussian: its mode z, H⁻¹ = L Lᵀ across, and the log of its integral."""
+    """The density at Vᵀz = s as a Gaussian: its mode z, H⁻¹ = L Lᵀ across, and the log of its integral."""
 
-    s: float
+    s: np.ndarray  # (k,)
     mode: np.ndarray  # (d,)
-    factor: np.ndarray  # (d − 1, d − 1): L, in the coordinates of `across`
+    factor: np.ndarray  # (d − k, d − k): L, in the coordinates of `across`
     log_mass: float
     hessian: np.ndarray  # (d, d)
 
 
 class Ridge:
-    """One direction v to go along, and an orthonormal basis of what is across it."""
+    """Directions to go along, made orthonormal, and an orthonormal basis of what is across them."""
 
-    def __init__(self, surface: Framed, direction: np.ndarray):
+    def __init__(self, surface: Framed, along: np.ndarray):
         self._surface = surface
-        self.direction = direction / np.linalg.norm(direction)
-        self.across = null_space(self.direction[None])
+        self.along = orthonormal(np.reshape(along, (len(along), -1)))  # (d, k)
+        self.across = null_space(self.along.T)
 
     def slice_at(self, guess: np.ndarray) -> Slice | None:
         """Climb within the slice that holds a guess; None where no Gaussian fits there."""
@@ -56,9 +57,8 @@ class Ridge:
             z = self._shortened(z, b @ step)
         else:
             return None
-        d = len(z)
-        log_mass = -self._surface.value(z) + 0.5 * (d - 1) * np.log(2 * np.pi) - np.log(np.diag(factor)).sum()
-        return Slice(float(self.direction @ z), z, across, float(log_mass), hessian)
+        log_mass = -self._surface.value(z) + 0.5 * len(inner) * np.log(2 * np.pi) - np.log(np.diag(factor)).sum()
+        return Slice(self.along.T @ z, z, across, float(log_mass), hessian)
 
     def _shortened(self, z: np.ndarray, step: np.ndarray) -> np.ndarray:
         here = self._surface.value(z)
@@ -69,7 +69,7 @@ class Ridge:
         return z - step
 
     def follow(self, start: np.ndarray, depth: float = DEPTH) -> list[Slice]:
-        """Return slices from one end of the ridge to the other, through the start; as far as there is a ridge."""
+        """Return slices from one end of a ridge of one direction to the other, as far as there is a ridge."""
         middle = self.slice_at(start)
         if middle is None:
             return []
@@ -80,7 +80,7 @@ class Ridge:
         found: list[Slice] = []
         highest, step = here.log_mass, FIRST_STEP
         while len(found) < MOST_STEPS and here.log_mass > highest - depth:
-            there = self.slice_at(self._ahead(here, sign * step))
+            there = self.slice_at(self.ahead(here, np.array([sign * step])))
             if there is None or abs(there.log_mass - here.log_mass) > 2 * CHANGE:
                 step /= 2
                 if step < FIRST_STEP / 2**10:
@@ -92,42 +92,72 @@ class Ridge:
             here, highest = there, max(highest, there.log_mass)
         return found
 
-    def _ahead(self, here: Slice, ds: float) -> np.ndarray:
+    def ahead(self, here: Slice, ds: np.ndarray) -> np.ndarray:
         """Return the guess at s + ds along the tangent of the ridge."""
-        b = self.across
-        tilt = here.factor @ here.factor.T @ (b.T @ here.hessian @ self.direction)
-        return here.mode + ds * (self.direction - b @ tilt)
+        b, step = self.across, self.along @ ds
+        return here.mode + step - b @ (here.factor @ here.factor.T @ (b.T @ here.hessian @ step))
 
 
-def directions(surface: Framed, mode: np.ndarray, axes: np.ndarray) -> list[np.ndarray]:
-    """Return directions worth following from a mode, the most promising first.
+def orthonormal(columns: np.ndarray) -> np.ndarray:
+    """Return an orthonormal basis of what these columns span; a single one keeps its sign."""
+    q, r = np.linalg.qr(columns)
+    return np.asarray(q * np.where(np.diag(r) < 0, -1.0, 1.0))
 
-    Where the density is a Gaussian given s = v·z, its curvature across v depends on s alone: along the ridge, P H P
-    stays as it is for the projector P that leaves out v. `axes` (n, d) are the directions of the user's coordinates.
+
+@dataclass(frozen=True)
+class Along:
+    """Directions (d, k), and the share of the change of curvature that is left across them: none, if it is Gaussian."""
+
+    columns: np.ndarray
+    left: float
+
+
+def directions(surface: Framed, mode: np.ndarray, axes: np.ndarray, k: int = 1) -> list[Along]:
+    """Return k directions worth following from a mode, several choices of them, the most promising first.
+
+    Where the density is a Gaussian given s = Vᵀz, its curvature across V depends on s alone: along the ridge, P H P
+    stays as it is for the projector P that leaves out V. `axes` (n, d) are the directions of the user's coordinates.
     """
+    d = len(mode)
     changes = []
-    for axis in np.concatenate([np.eye(len(mode)), axes]):
+    for axis in np.concatenate([np.eye(d), axes]):
         path = Ridge(surface, axis).follow(mode, SHORT)
         changes += [p.hessian - surface.hessian(mode) for p in path[:: max(len(path) // 6, 1)]]
     changes = [c / np.linalg.norm(c) for c in changes if np.linalg.norm(c) > 1e-8]
+    plain = [np.stack(chosen, axis=1) for chosen in combinations(axes, k)]
     if not changes:
-        return list(axes)
+        return [Along(columns, 0.0) for columns in plain]
     stack = np.array(changes)
 
-    def across(v: np.ndarray) -> np.ndarray:
-        p = np.eye(len(v)) - np.outer(v, v) / (v @ v)
+    def across(columns: np.ndarray) -> np.ndarray:
+        v = orthonormal(columns)
+        p = np.eye(d) - v @ v.T
         return np.asarray(p @ stack @ p).ravel()
 
-    def left(v: np.ndarray) -> float:
-        return float((across(v) ** 2).sum())
+    def left(columns: np.ndarray) -> float:
+        return float((across(columns) ** 2).sum() / len(stack))
 
-    starts = [*np.linalg.eigh(sum(c @ c for c in changes))[1].T, *axes]
-    # To the last digit: a thousandth of a degree off, and the ends of a thin slice have left the ridge.
-    exact = {"xtol": 1e-15, "ftol": 1e-15, "gtol": 1e-15}
-    found = [least_squares(across, v, **exact).x for v in sorted(starts, key=left)[:3]]
-    ranked = sorted([*(v / np.linalg.norm(v) for v in found), *axes], key=left)
+    def solved(columns: np.ndarray) -> np.ndarray:
+        """Tilt a space out of itself: to the last digit, or the ends of a thin slice have left the ridge."""
+        v = orthonormal(columns)
+        rest = null_space(v.T)
+
+        def tilted(x: np.ndarray) -> np.ndarray:
+            return v + rest @ x.reshape(d - k, k)
+
+        exact = {"xtol": 1e-15, "ftol": 1e-15, "gtol": 1e-15}
+        return tilted(least_squares(lambda x: across(tilted(x)), np.zeros((d - k) * k), jac="3-point", **exact).x)
+
+    own = np.linalg.eigh(sum(c @ c for c in changes))[1]
+    starts = [*(own[:, list(chosen)] for chosen in combinations(range(d), k)), *plain]
+    best = [solved(v) for v in sorted(starts, key=left)[:3]]
     distinct: list[np.ndarray] = []
-    for v in ranked:
-        if all(abs(v @ w) < 1 - 1e-6 for w in distinct):
+    for v in map(orthonormal, sorted([*best, *plain], key=left)):
+        if all(_apart(v, w) for w in distinct):
             distinct.append(v)
-    return distinct
+    return [Along(v, left(v)) for v in distinct]
+
+
+def _apart(v: np.ndarray, w: np.ndarray) -> bool:
+    """Whether the spaces that two orthonormal bases span differ."""
+    return bool(np.linalg.svd(v.T @ w, compute_uv=False).min() < 1 - 1e-6)

@@ -64,6 +64,11 @@ class Frame:
     def covariance(self) -> np.ndarray:
         return self.scale @ self.scale.T
 
+    @property
+    def directions(self) -> np.ndarray:
+        """Unit vectors (d, d) in z: along which each position coordinate grows, all others left alone in the slice."""
+        return np.asarray(self.scale / np.linalg.norm(self.scale, axis=1, keepdims=True))
+
     def moved(self, mean: np.ndarray, covariance: np.ndarray) -> "Frame":
         """Return the frame in which a density with these moments of z has mean 0 and covariance I."""
         return Frame(self.position(mean), np.linalg.cholesky(self.scale @ covariance @ self.scale.T))
