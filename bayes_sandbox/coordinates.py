@@ -19,12 +19,12 @@ import numpy as np
 from numpyro.distributions import biject_to, constraints
 
 from .batches import batch_size, chunk_size, evaluate, in_batches
-from .compiler import compiled
 from .model import Model
 from .naming import labels
 
 Position = jax.Array | np.ndarray
 NUM_PARTS = 3  # of a log density: prior, likelihood, Jacobian
+NEARBY, ROUNDING = 1e-3, 1e-9  # along each coordinate, to see which parameters it changes; of the change, no change
 FAR = 20.0  # no float64 runs out of digits nearer to the middle than this
 
 
@@ -230,15 +230,19 @@ class Coordinates:
     def own_axis(self) -> np.ndarray:
         """For each of the model's parameters the one position coordinate that alone sets it, else −1.
 
-        Read off ∂params/∂position at a few points: a row with a single entry is a parameter with its own axis.
+        Read off how params change from a few positions to others nearby, coordinate by coordinate: where only one
+        coordinate changes a parameter, that one is its own.
         """
-        jacobian = compiled(jax.vmap(jax.jacobian(self.constrain_flat)), hasty=True)
-        points = np.random.default_rng(0).normal(size=(4, self.dimension))
-        slopes = np.asarray(jacobian(points))
-        alone = (np.abs(slopes).max(axis=0) > 0).sum(axis=1) == 1
-        total = slopes.sum(axis=2)  # of a row with a single entry, that entry
-        monotone = (total > 0).all(axis=0) | (total < 0).all(axis=0)
-        return np.where(alone & monotone, np.abs(slopes).max(axis=0).argmax(axis=1), -1)
+        points, d = np.random.default_rng(0).normal(size=(4, self.dimension)), self.dimension
+        moved = points[:, None] + NEARBY * np.eye(d)
+        here, there = np.split(self.flat_many(np.concatenate([points, moved.reshape(-1, d)])), [len(points)])
+        change = there.reshape(len(points), d, -1) - here[:, None]  # (points, coordinates, parameters)
+        most = np.abs(change).max(axis=0)
+        alone = (most > ROUNDING * most.max(axis=0)).sum(axis=0) == 1
+        own = most.argmax(axis=0)
+        change_of_own = np.take_along_axis(change, own[None, None], axis=1)[:, 0]
+        monotone = (change_of_own > 0).all(axis=0) | (change_of_own < 0).all(axis=0)
+        return np.where(alone & monotone, own, -1)
 
 
 def _is_finite(support: Any) -> bool:

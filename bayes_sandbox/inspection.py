@@ -1,20 +1,20 @@
 """What is in a NumPyro program, and what is wrong with it, before anything is fitted?"""
 
+import functools
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
 from jax import lax
 from numpyro import handlers
 from numpyro.distributions import biject_to
-from numpyro.infer import init_to_uniform
 
 from .errors import ModelError
+from .seeds import as_key
 
 
 @dataclass(frozen=True)
@@ -65,31 +65,35 @@ def inspect_program(program: Callable[..., Any], args: tuple[Any, ...], kwargs: 
 
 
 def _trace(program: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any], seed: int) -> Any:
-    seeded = handlers.seed(program, jax.random.key(seed))
+    start = functools.partial(_start, np.random.default_rng(seed))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what they warn about is checked below, with a sentence
-            return handlers.trace(handlers.substitute(seeded, substitute_fn=_start)).get_trace(*args, **kwargs)
+            # Values come first: a site that has one needs no random key, and none is made.
+            placed = handlers.substitute(program, substitute_fn=start)
+            seeded = handlers.seed(placed, as_key(seed))
+            return handlers.trace(seeded).get_trace(*args, **kwargs)
     except ModelError:
         raise
     except Exception as error:  # the author's program may raise anything
         raise ModelError(_reason(error)) from error
 
 
-def _start(site: Any) -> Any:
+def _start(rng: np.random.Generator, site: Any) -> Any:
+    """Return a value near the middle of a site's support, as NumPyro's `init_to_uniform` chooses it."""
     if site["type"] != "sample" or site["is_observed"] or site["value"] is not None:
         return None
     support = site["fn"].support
     if support is None or support.is_discrete:
         return None
     try:
-        biject_to(support)
+        transform = biject_to(support)
     except NotImplementedError:
         raise ModelError(
             f"the support of {site['name']!r} ({type(support).__name__.strip('_')}) has no smooth map from the real "
             "line; use a distribution on an interval, simplex or matrix support instead"
         ) from None
-    return init_to_uniform(site)
+    return transform(jnp.asarray(rng.uniform(-2, 2, size=transform.inverse_shape(tuple(site["fn"].shape())))))
 
 
 def _reason(error: Exception) -> str:
@@ -165,7 +169,7 @@ def _check_data(name: str, site: Any, fixed_support: bool) -> None:
 
 def _inside(fn: dist.Distribution, value: np.ndarray) -> np.ndarray:
     support = fn.support
-    inside = np.asarray(support(jnp.asarray(value)))
+    inside = np.asarray(support(value))
     inside = inside.reshape(inside.shape + (1,) * support.event_dim)
     return np.broadcast_to(inside, value.shape)
 

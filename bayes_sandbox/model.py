@@ -192,7 +192,7 @@ class Model:
         size = -(-n // PRIOR_BATCH) * PRIOR_BATCH
         keys = as_rng(key, "prior").integers(2**32, size=(size, 2), dtype=np.uint32)
         batches = [self._draw_batch(keys[start : start + PRIOR_BATCH]) for start in range(0, len(keys), PRIOR_BATCH)]
-        return {k: jnp.concatenate([np.asarray(b[k]) for b in batches])[:n] for k in self.structure.shapes}
+        return {k: jnp.asarray(np.concatenate([b[k] for b in batches])[:n]) for k in self.structure.shapes}
 
     @functools.cached_property
     def _draw_batch(self) -> Callable[[np.ndarray], dict[str, jax.Array]]:

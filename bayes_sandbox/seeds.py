@@ -14,7 +14,7 @@ def as_key(seed: Any) -> jax.Array:
     >>> as_key(3) == jax.random.key(3)
     Array(True, dtype=bool)
     """
-    if isinstance(seed, int | np.integer) and not isinstance(seed, bool):
+    if _is_integer(seed):
         return jax.random.key(int(seed))
     if isinstance(seed, jax.Array) and jnp.issubdtype(seed.dtype, jax.dtypes.prng_key):
         return seed
@@ -31,4 +31,15 @@ def as_rng(seed: Any, use: str) -> np.random.Generator:
     >>> bool(as_rng(3, "x").normal() == as_rng(as_key(3), "x").normal())
     True
     """
-    return np.random.default_rng([*np.asarray(jax.random.key_data(as_key(seed))).tolist(), zlib.crc32(use.encode())])
+    return np.random.default_rng([*_words(seed), zlib.crc32(use.encode())])
+
+
+def _is_integer(seed: Any) -> bool:
+    return isinstance(seed, int | np.integer) and not isinstance(seed, bool)
+
+
+def _words(seed: Any) -> list[int]:
+    """Return the two words of a key; those of a small integer are known without a program that makes it."""
+    if _is_integer(seed) and 0 <= seed < 2**32:
+        return [0, int(seed)]
+    return np.asarray(jax.random.key_data(as_key(seed))).tolist()

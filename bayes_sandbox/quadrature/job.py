@@ -177,4 +177,4 @@ def rounding(coords: Coordinates, model: Model, height: float, frame: Frame | No
         here, *moved = coords.flat_many(np.concatenate([frame.centre[None], frame.centre + frame.scale.T]))
         spread = np.sqrt(((np.array(moved) - here) ** 2).sum(axis=0))
         lost = float((np.abs(here) / np.maximum(spread, 1e-300)).clip(max=1e12).sum())
-    return float(np.finfo(float).eps * (256 + 8 * (abs(height) + lost) + math.sqrt(model.num_observations + 1)))
+    return float(np.finfo(float).eps * (512 + 8 * (abs(height) + lost) + math.sqrt(model.num_observations + 1)))

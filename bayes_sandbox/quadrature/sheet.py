@@ -90,11 +90,8 @@ class Sheet:
     def log_density(self, z: np.ndarray) -> np.ndarray:
         """Return the log density of z (n, d); −∞ beyond the edges of the sheet."""
         s = z @ self.ridge.along
-        nearest = np.floor((s - self.slices[0, 0].s) / self.step + 0.5)
-        far = np.abs(nearest).max(axis=1) > MOST_SLICES
-        chance = np.array(
-            [0.0 if out else self._chance.get((int(i), int(j)), 0.0) for out, (i, j) in zip(far, nearest)]
-        )
+        nearest = np.floor((s - self.slices[0, 0].s) / self.step + 0.5).clip(-MOST_SLICES, MOST_SLICES).astype(int)
+        chance = np.array([self._chance.get((i, j), 0.0) for i, j in nearest.tolist()])
         inside = np.flatnonzero(chance)
         found = np.full(len(z), -np.inf)
         off = (z[inside] - self._centre(s[inside])) @ self.ridge.across
