@@ -17,6 +17,7 @@ from scipy import special, stats
 
 import bayes_sandbox as bs
 from bayes_sandbox.quadrature.rules import gauss_hermite, sinh_trapezoid
+from bayes_sandbox.quadrature.trapezoid import _open
 
 SLOW = {
     "a hundred thousand observations",
@@ -292,3 +293,19 @@ def test_the_joint_of_two_parameters_is_their_density():
     np.testing.assert_allclose(table.density[i, j], np.exp(height), rtol=1e-9)
     total = np.trapezoid(np.trapezoid(table.density, table.y, axis=1), table.x)
     np.testing.assert_allclose(total, 1.0, atol=2e-3)
+
+
+def test_gaps_of_several_jumps_that_cancel_once_are_not_taken_for_convergence():
+    """Sums of a density with jumps fall as the step does; exponential convergence squares the gap instead."""
+    jumps = [3e-3, 1.4e-3, 8e-4, 3e-4, 1e-7]
+    assert _open(jumps) >= 3e-4
+    analytic = [3e-1, 5e-2, 1e-3, 4e-7]
+    assert _open(analytic) == pytest.approx(1e-6)
+
+
+def test_islands_whose_edges_cancel_in_one_shift():
+    """Four jumps: with this seed two shifted trapezoids agreed to half of their error."""
+    problem = problems.BY_NAME["two islands 1d"]
+    for seed in (0, 4):
+        fit = bs.fit_grid(problems.model_of("two islands 1d"), seed=seed)
+        assert abs(fit.log_integral - problem.log_evidence) <= fit.error < 1e-3

@@ -16,6 +16,7 @@ from .summing import LONGEST_AXIS, Frame, Summer, Sums, merge
 
 COARSE = 0.5  # the first step in t, with z = sinh t: eleven nodes over ±7 standard deviations
 GOLDEN = (5**0.5 - 1) / 2
+SLOW, MEMORY = 1 / 8, 5  # of a gap that remains when the step is halved: no analytic density's; gaps looked back at
 TAIL = 1e-12  # an axis is long enough when its end nodes hold less than this share
 LONGEST = 1e15
 Range = np.ndarray  # (dimension, 2) in z
@@ -41,7 +42,7 @@ def trapezoid(
     if found is None:
         return None
     frame, span, step, base = found
-    dimension, previous, earlier = len(frame.centre), np.inf, np.nan
+    dimension, gaps, earlier = len(frame.centre), list[float](), np.nan
     coarse = _axes(span, step, np.zeros(dimension))
     edge_mass = edge_share(base, coarse)
     beyond, massive = 4 * edge_mass / step, _massive(base, coarse)
@@ -54,8 +55,8 @@ def trapezoid(
         both = merge([base, half])
         value = both.log_total - math.log(2)
         gap = abs(base.log_total - half.log_total) if np.isfinite(value) else np.inf
-        # Convergence squares the error; a gap far below the square of the last one is luck.
-        error = max(gap, min(previous**2, previous), floor) + beyond
+        gaps.append(gap)
+        error = max(_open(gaps), floor) + beyond
         last = 2 ** (dimension + 1) * size > max_nodes or 2 * max(map(len, axes)) > LONGEST_AXIS
         if error < tolerance.fine or last:
             # Errors that vary along a diagonal of the grid are the same in both: a shift by no simple fraction is not.
@@ -64,7 +65,7 @@ def trapezoid(
         if error < tolerance.fine or last:
             break
         earlier = value
-        base, step, previous = _halved(summer, frame, span, step, base, half), step / 2, gap
+        base, step = _halved(summer, frame, span, step, base, half), step / 2
     settled = bool(error < tolerance.enough)
     if not settled and np.isfinite(earlier):  # convergence is slow: the last halving's change is what may be left
         error = max(error, abs(value - earlier))
@@ -86,6 +87,18 @@ def trapezoid(
         num_nodes=2 * size,
         edge_mass=edge_mass,
     )
+
+
+def _open(gaps: Sequence[float]) -> float:
+    """Return what is left of the error, from how far two shifted grids were apart at each step, each half the last.
+
+    Convergence squares the gap; one far below the square of the last is luck. Where steps and kinks slow it down, gaps
+    of several jumps may cancel in one of them: the largest of the last ones counts, as a single jump would let it fall.
+    """
+    gap, before = gaps[-1], gaps[-2] if len(gaps) > 1 else np.inf
+    if len(gaps) > 2 and max(gap / max(before, 1e-300), before / max(gaps[-3], 1e-300)) > SLOW:
+        return max(2 * g / 2**k for k, g in enumerate(gaps[: -MEMORY - 1 : -1]))
+    return max(gap, min(before**2, before))
 
 
 def _massive(sums: Sums, axes: Sequence[Axis]) -> Range:
