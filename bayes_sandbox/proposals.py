@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from scipy.special import gammaincinv, gammaln, logsumexp, ndtri
@@ -9,6 +10,13 @@ from scipy.special import gammaincinv, gammaln, logsumexp, ndtri
 from .optimization import Hump
 
 DF = 5.0  # tails heavier than any Gaussian's, light enough to keep most draws near
+
+
+class Proposal(Protocol):
+    """A density that can be drawn from."""
+
+    def sample(self, rng: np.random.Generator, n: int) -> np.ndarray: ...
+    def log_density(self, x: np.ndarray) -> np.ndarray: ...
 
 
 @dataclass(frozen=True)

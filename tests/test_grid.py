@@ -16,6 +16,11 @@ from arviz_stats.base import array_stats
 from scipy import special, stats
 
 import bayes_sandbox as bs
+from bayes_sandbox.coordinates import coordinates_of
+from bayes_sandbox.quadrature.integral import Tolerance
+from bayes_sandbox.quadrature.job import Job
+from bayes_sandbox.quadrature.ladder import hopeless
+from bayes_sandbox.quadrature.posterior import NUM_PROPOSED
 from bayes_sandbox.quadrature.rules import gauss_hermite, sinh_trapezoid
 from bayes_sandbox.quadrature.trapezoid import _open
 
@@ -309,3 +314,19 @@ def test_islands_whose_edges_cancel_in_one_shift():
     for seed in (0, 4):
         fit = bs.fit_grid(problems.model_of("two islands 1d"), seed=seed)
         assert abs(fit.log_integral - problem.log_evidence) <= fit.error < 1e-3
+
+
+def test_a_ladder_stops_where_more_rungs_would_not_come_near():
+    close, half, tenth = Tolerance(1e-6, 1e-5), 0.5 ** np.arange(8), 0.1 ** np.arange(8)
+    assert hopeless(list(1e-1 * half[:5]), 3, close)
+    assert not hopeless(list(1e-2 * tenth[:5]), 3, close)
+    assert not hopeless(list(1e-1 * half[:3]), 3, close)  # too few to tell
+
+
+def test_a_check_costs_less_where_a_density_is_dear():
+    """A million observations: the fewest random points that hold a sum to account, not the most."""
+    y = np.random.default_rng(0).normal(0.3, 1.0, size=10**6)
+    dear = bs.Model({"m": dist.Normal(0.0, 1.0)}, lambda m: dist.Normal(m, 1.0), observed=y)
+    few, many = (Job(m, coordinates_of(m), None, None, 1e7, 0, None, None) for m in (dear, problems.model_of("coin")))
+    assert few.worth(*NUM_PROPOSED) == NUM_PROPOSED[0] >= 2**14
+    assert many.worth(*NUM_PROPOSED) == NUM_PROPOSED[1]

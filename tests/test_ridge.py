@@ -1,5 +1,7 @@
 """Sums along a ridge: the direction that straightens it, the slices across it, and the branch it does not know of."""
 
+from dataclasses import replace
+
 import numpy as np
 import problems
 import pytest
@@ -10,8 +12,9 @@ import bayes_sandbox as bs
 from bayes_sandbox.coordinates import coordinates_of
 from bayes_sandbox.optimization.surface import Framed, Surface
 from bayes_sandbox.quadrature.integral import Tolerance
-from bayes_sandbox.quadrature.ridge import Ridge, directions
+from bayes_sandbox.quadrature.ridge import Ridge
 from bayes_sandbox.quadrature.sheet import sum_over
+from bayes_sandbox.quadrature.slices import Start
 from bayes_sandbox.quadrature.tube import sum_along
 
 FINE = Tolerance(1e-8, 1e-6)
@@ -26,10 +29,14 @@ def framed(name):
     return Framed(Surface(coordinates_of(problems.model_of(name)).log_density), hump.position, hump.scale)
 
 
+def start(name):
+    return Start(coordinates_of(problems.model_of(name)), [highest(name)])
+
+
 @pytest.fixture(scope="module")
 def tube():
     """A curved ridge in three dimensions, 1e-3 thick."""
-    return sum_along(coordinates_of(problems.model_of("curved ridge 3d")), [highest("curved ridge 3d")], FINE, 1e6, 0.0)
+    return sum_along(start("curved ridge 3d"), FINE, 1e6, 0.0)
 
 
 def test_a_framed_surface_follows_the_chain_rule():
@@ -56,8 +63,7 @@ def test_a_slice_of_a_gaussian_is_its_conditional():
 def test_the_direction_that_bends_the_ridge_is_found_to_many_digits():
     hump = highest("curved ridge 3d")
     truth = hump.scale.T @ rotation(3, 93)[:, 0]
-    axes = hump.scale / np.linalg.norm(hump.scale, axis=1, keepdims=True)
-    found = directions(framed("curved ridge 3d"), np.zeros(3), axes)[0].columns[:, 0]
+    found = start("curved ridge 3d").along(1)[0].columns[:, 0]
     assert abs(found @ truth) / np.linalg.norm(truth) > 1 - 1e-12
 
 
@@ -77,19 +83,11 @@ def test_the_tube_draws_from_its_own_density(tube):
     assert abs(weight.mean() - 1) < 5 * weight.std() / np.sqrt(len(z)) < 0.1
 
 
-def test_the_sum_is_right(tube):
-    problem = problems.BY_NAME["curved ridge 3d"]
-    assert abs(tube.log_value - problem.log_evidence) <= tube.error < 1e-6
-    means, sds = problems.flat(problem.mean), problems.flat(problem.sd)
-    np.testing.assert_allclose((tube.mean - means) / sds, 0.0, atol=1e-8)
-    np.testing.assert_allclose(tube.sd, sds, rtol=1e-8)
-
-
 def test_a_ridge_that_another_mode_is_not_on_is_left_alone():
     name = "product ridge 2d"
     humps = problems.laplace_of(name).humps
     assert len(humps) > 1
-    assert sum_along(coordinates_of(problems.model_of(name)), humps, FINE, 1e6, 0.0) is None
+    assert sum_along(Start(coordinates_of(problems.model_of(name)), humps), FINE, 1e6, 0.0) is None
 
 
 @pytest.mark.parametrize("name", ["funnel", "curved ridge 2d", "curved ridge 5d"])
@@ -106,7 +104,7 @@ def test_ridges_that_neither_grids_nor_cells_can_follow(name):
 @pytest.fixture(scope="module")
 def sheet():
     """Two bananas in four dimensions, each bent by a direction of its own, one of them 0.03 thick."""
-    return sum_over(coordinates_of(problems.model_of("banana 4d")), [highest("banana 4d")], FINE, 1e6, 0.0)
+    return sum_over(start("banana 4d"), FINE, 1e6, 0.0)
 
 
 def test_a_sheet_of_a_gaussian_is_its_marginal():
@@ -122,12 +120,13 @@ def test_a_sheet_of_a_gaussian_is_its_marginal():
     np.testing.assert_allclose(found.factor @ found.factor.T, np.eye(2), atol=1e-5)
 
 
-def test_the_sum_over_a_sheet_is_right(sheet):
-    problem = problems.BY_NAME["banana 4d"]
-    assert abs(sheet.log_value - problem.log_evidence) <= sheet.error < 1e-6
+@pytest.mark.parametrize(("kind", "name", "close"), [("tube", "curved ridge 3d", 1e-8), ("sheet", "banana 4d", 1e-6)])
+def test_the_sum_is_right(kind, name, close, request):
+    found, problem = request.getfixturevalue(kind), problems.BY_NAME[name]
+    assert abs(found.log_value - problem.log_evidence) <= found.error < 1e-6
     means, sds = problems.flat(problem.mean), problems.flat(problem.sd)
-    np.testing.assert_allclose((sheet.mean - means) / sds, 0.0, atol=1e-6)
-    np.testing.assert_allclose(sheet.sd, sds, rtol=1e-6)
+    np.testing.assert_allclose((found.mean - means) / sds, 0.0, atol=close)
+    np.testing.assert_allclose(found.sd, sds, rtol=close)
 
 
 def test_the_sheet_draws_from_its_own_density(sheet):
@@ -140,6 +139,13 @@ def test_the_sheet_draws_from_its_own_density(sheet):
     assert sheet.log_density(far[None])[0] == -np.inf
 
 
+def test_a_sheet_narrower_than_the_lattice_is_no_sheet():
+    """A Laplace frame far too wide: one node, and nothing around it to interpolate from."""
+    wide = start("four weights")
+    hump = wide.humps[0]
+    assert sum_over(Start(wide.coords, [replace(hump, scale=300 * hump.scale)]), FINE, 1e6, 0.0) is None
+
+
 def test_two_bananas_at_once():
     fit, problem = problems.grid_of("banana 4d"), problems.BY_NAME["banana 4d"]
     assert "slices over a sheet" in fit.rule
@@ -150,8 +156,7 @@ def test_two_bananas_at_once():
 def test_a_branch_it_does_not_know_of_is_noticed():
     """a·b is known: one branch is followed to its ends and settles; prior draws reveal the other."""
     name = "product ridge 2d"
-    coords = coordinates_of(problems.model_of(name))
-    alone = sum_along(coords, [highest(name)], FINE, 1e6, 0.0)
+    alone = sum_along(start(name), FINE, 1e6, 0.0)
     assert alone.settled
     assert abs(alone.log_value - problems.BY_NAME[name].log_evidence) > 0.01
     fit = bs.fit_grid(problems.model_of(name), laplace=problems.laplace_of(name))

@@ -78,6 +78,10 @@ class Framed:
     def __init__(self, surface: Surface, centre: np.ndarray, scale: np.ndarray):
         self._surface, self._centre, self._scale = surface, centre, scale
 
+    @property
+    def num_evaluations(self) -> int:
+        return self._surface.num_evaluations
+
     def value(self, z: np.ndarray) -> float:
         return self._surface.value(self._centre + self._scale @ z)
 

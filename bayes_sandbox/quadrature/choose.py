@@ -1,7 +1,7 @@
 """Which rule for which posterior, what it will cost, and when not to start."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +14,7 @@ from .job import Job
 from .ladder import climb_ladder
 from .mixture import climb_ladders
 from .sheet import sum_over
+from .slices import Start
 from .trapezoid import trapezoid
 from .tube import sum_along
 
@@ -44,9 +45,7 @@ def attempts(rule: str, job: Job) -> Iterator[Integral]:
     if rule == "gauss-hermite" or (auto and d > 3 and len(humps) == 1 and job.laplace.converged):
         yield from _if_any(by_ladder(job))
     if auto and 1 < d <= CELLS_UP_TO and humps:
-        yield from _if_any(by_slices(job, sum_along))
-        if d > 2:
-            yield from _if_any(by_slices(job, sum_over))
+        yield from by_slices(job)
     if rule == "cells" or (auto and d <= CELLS_UP_TO and job.max_nodes >= FEWEST):
         yield by_cells(job)
 
@@ -71,8 +70,13 @@ def by_mixture(job: Job) -> Integral | None:
     return climb_ladders(job.summer, job.all_humps, tolerance, job.max_nodes / 2, job.floor)
 
 
-def by_slices(job: Job, how: Callable[..., Integral | None]) -> Integral | None:
-    return how(job.coords, job.humps, job.smooth, job.max_nodes / 2, job.floor)
+def by_slices(job: Job) -> Iterator[Integral]:
+    start = Start(job.coords, job.humps)
+    for how in (sum_along, sum_over)[: job.model.dimension - 1]:
+        before = start.surface.num_evaluations
+        found = how(start, job.smooth, job.max_nodes / 2, job.floor)
+        job.coords.num_evaluations += start.surface.num_evaluations - before  # climbs within slices cost densities, too
+        yield from _if_any(found)
 
 
 def affordable(coords: Coordinates, max_evaluations: float, budget: float) -> tuple[float, float]:

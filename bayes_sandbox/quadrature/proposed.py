@@ -1,22 +1,14 @@
 """Random points from a proposal that fits: draws, the integral again, and what the proposal overlooks."""
 
-from typing import Protocol
-
 import numpy as np
 
 from ..diagnostics import pareto_k
+from ..proposals import Proposal
 from .job import Job
 from .posterior import MOST_REVEALED, NUM_PROPOSED, Drawn
 
 LARGEST_K_HAT, LARGEST_ERROR = 0.7, 0.02  # of the random points that check a sum
 FORSAKEN = 20.0  # f/q over the integral at which a proposal has next to nothing
-
-
-class Proposal(Protocol):
-    """A density over positions that can be drawn from."""
-
-    def sample(self, rng: np.random.Generator, n: int) -> np.ndarray: ...
-    def log_density(self, x: np.ndarray) -> np.ndarray: ...
 
 
 def draw_from_proposal(job: Job, proposal: Proposal, log_value: float, shape: tuple[int, int]) -> Drawn:

@@ -112,22 +112,27 @@ class Along:
     left: float
 
 
-def directions(surface: Framed, mode: np.ndarray, axes: np.ndarray, k: int = 1) -> list[Along]:
+def bending(surface: Framed, mode: np.ndarray, axes: np.ndarray) -> np.ndarray:
+    """Return how the Hessian changes (n, d, d), each of norm one, as one goes from a mode along each of these axes."""
+    changes = []
+    for axis in np.concatenate([np.eye(len(mode)), axes]):
+        path = Ridge(surface, axis).follow(mode, SHORT)
+        changes += [p.hessian - surface.hessian(mode) for p in path[:: max(len(path) // 6, 1)]]
+    notable = [c / np.linalg.norm(c) for c in changes if np.linalg.norm(c) > 1e-8]
+    return np.reshape(notable, (-1, len(mode), len(mode)))
+
+
+def directions(stack: np.ndarray, axes: np.ndarray, k: int = 1) -> list[Along]:
     """Return k directions worth following from a mode, several choices of them, the most promising first.
 
     Where the density is a Gaussian given s = Vᵀz, its curvature across V depends on s alone: along the ridge, P H P
-    stays as it is for the projector P that leaves out V. `axes` (n, d) are the directions of the user's coordinates.
+    stays as it is for the projector P that leaves out V. `stack` is what `bending` found; `axes` (n, d) are the
+    directions of the user's coordinates.
     """
-    d = len(mode)
-    changes = []
-    for axis in np.concatenate([np.eye(d), axes]):
-        path = Ridge(surface, axis).follow(mode, SHORT)
-        changes += [p.hessian - surface.hessian(mode) for p in path[:: max(len(path) // 6, 1)]]
-    changes = [c / np.linalg.norm(c) for c in changes if np.linalg.norm(c) > 1e-8]
+    d = axes.shape[1]
     plain = [np.stack(chosen, axis=1) for chosen in combinations(axes, k)]
-    if not changes:
+    if not len(stack):
         return [Along(columns, 0.0) for columns in plain]
-    stack = np.array(changes)
 
     def across(columns: np.ndarray) -> np.ndarray:
         v = orthonormal(columns)
@@ -148,7 +153,7 @@ def directions(surface: Framed, mode: np.ndarray, axes: np.ndarray, k: int = 1) 
         exact = {"xtol": 1e-15, "ftol": 1e-15, "gtol": 1e-15}
         return tilted(least_squares(lambda x: across(tilted(x)), np.zeros((d - k) * k), jac="3-point", **exact).x)
 
-    own = np.linalg.eigh(sum(c @ c for c in changes))[1]
+    own = np.linalg.eigh((stack @ stack).sum(axis=0))[1]
     starts = [*(own[:, list(chosen)] for chosen in combinations(range(d), k)), *plain]
     best = [solved(v) for v in sorted(starts, key=left)[:3]]
     distinct: list[np.ndarray] = []

@@ -1,7 +1,6 @@
 """A sum over a curved sheet: a lattice in two directions, and Gauss–Hermite across each slice in its own frame."""
 
 from collections import deque
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -9,22 +8,9 @@ import numpy as np
 from scipy.interpolate import CloughTocher2DInterpolator, LinearNDInterpolator
 from scipy.special import logsumexp
 
-from ..coordinates import Coordinates
-from ..optimization import Hump
-from ..optimization.surface import Framed, Surface
 from .integral import Tolerance
-from .ridge import Ridge, Slice, directions
-from .slices import (
-    WIDER,
-    Slices,
-    SlicesIntegral,
-    climb_across,
-    covers,
-    draw_across,
-    frame_of_highest,
-    log_across,
-    record,
-)
+from .ridge import Ridge, Slice
+from .slices import WIDER, Slices, SlicesIntegral, Start, draw_across, log_across
 
 STEPS = (0.8, 0.5)  # of the lattice, in standard deviations at the mode
 SHIFT = np.array([0.48, 0.265])  # of the second lattice, in steps: no simple fraction, aliases along no diagonal agree
@@ -45,6 +31,7 @@ class Sheet:
     scales in between are interpolated.
     """
 
+    start: Start
     ridge: Ridge
     step: float
     slices: dict[Node, Slice]
@@ -52,7 +39,7 @@ class Sheet:
 
     @property
     def on_a_lattice(self) -> Slices:
-        return Slices(self.ridge, list(self.slices.values()), float(2 * np.log(self.step)))
+        return Slices(self.start, self.ridge, list(self.slices.values()), float(2 * np.log(self.step)))
 
     @cached_property
     def _s(self) -> np.ndarray:
@@ -67,16 +54,20 @@ class Sheet:
         return LinearNDInterpolator(self._s, np.array([p.factor for p in self.slices.values()]))
 
     @cached_property
+    def inner(self) -> set[Node]:
+        """The nodes all around which there are slices."""
+        return {n for n in self.slices if all((n[0] + i, n[1] + j) in self.slices for i, j in AROUND)}
+
+    @cached_property
     def _chance(self) -> dict[Node, float]:
-        """Return the chance of each node, all around which there are slices."""
-        inner = [n for n in self.slices if all((n[0] + i, n[1] + j) in self.slices for i, j in AROUND)]
-        log_mass = np.array([self.slices[n].log_mass for n in inner]) / WIDER
-        return dict(zip(inner, np.exp(log_mass - logsumexp(log_mass))))
+        nodes = sorted(self.inner)
+        log_mass = np.array([self.slices[n].log_mass for n in nodes]) / WIDER
+        return dict(zip(nodes, np.exp(log_mass - logsumexp(log_mass))))
 
     @property
     def log_edge(self) -> float:
         """Return the log mass of the outermost slices, and beside those that are missing."""
-        outermost = [p.log_mass for node, p in self.slices.items() if node not in self._chance]
+        outermost = [p.log_mass for node, p in self.slices.items() if node not in self.inner]
         return float(np.logaddexp(logsumexp(outermost), self.log_missing))
 
     def sample(self, rng: np.random.Generator, n: int) -> np.ndarray:
@@ -99,45 +90,36 @@ class Sheet:
         return found
 
 
-def sum_over(
-    coords: Coordinates, humps: Sequence[Hump], tolerance: Tolerance, max_nodes: float, floor: float
-) -> SlicesIntegral | None:
+def sum_over(start: Start, tolerance: Tolerance, max_nodes: float, floor: float) -> SlicesIntegral | None:
     """Follow the highest mode's sheet in the two most promising directions and sum over it.
 
     None where no slice is near a Gaussian, or another mode is not on the sheet. The error is how far two lattices,
     shifted against each other, and the last rungs of the ladder differ, and what lies beyond the edges of the sheet.
     """
-    frame = frame_of_highest(humps)
-    surface = Framed(Surface(coords.log_density), frame.centre, frame.scale)
-    start = np.zeros(len(frame.centre))
-    along = directions(surface, start, frame.directions, 2)[0]
+    along = start.along(2)[0]
     if along.left > LEFT:
         return None
-    ridge = Ridge(surface, along.columns)
-    pair, gap = list[Sheet](), np.inf
+    ridge, sheet, gap = Ridge(start.surface, along.columns), None, np.inf
     for step in STEPS:
-        found = [_spread(ridge, start + ridge.along @ (shift * step), step) for shift in (np.zeros(2), SHIFT)]
-        pair = [sheet for sheet in found if sheet]
-        if len(pair) < 2 or not covers(pair[0], frame, humps):
+        sheet = _spread(start, ridge, np.zeros(2), step)
+        other = _spread(start, ridge, SHIFT * step, step) if sheet and start.is_covered(sheet) else None
+        if sheet is None or other is None:
             return None
-        one, other = (sheet.on_a_lattice.sum(coords, frame, 1).log_total for sheet in pair)
-        gap = abs(one - other)
+        gap = abs(sheet.on_a_lattice.sum(1).log_total - other.on_a_lattice.sum(1).log_total)
         if gap < tolerance.fine / 4:
             break
-    sheet = pair[0]
-    across = climb_across(coords, frame, sheet.on_a_lattice, tolerance, max_nodes)
+    assert sheet is not None
+    slices = sheet.on_a_lattice
+    across = slices.climb(tolerance, max_nodes)
     if across is None:
         return None
-    edge_mass = float(np.exp(sheet.log_edge + frame.log_det + 2 * np.log(sheet.step) - across.sums.log_total))
-    error = max(across.error, floor) + gap + edge_mass
-    why = "a curved sheet that is nearly a Gaussian given two directions"
-    where = "over a sheet"
-    return record(where, why, coords, frame, sheet.on_a_lattice, across, error, edge_mass, tolerance, sheet)
+    edge = slices.share(sheet.log_edge, across)
+    return slices.record(across, max(across.error, floor) + gap + edge, edge, tolerance, sheet)
 
 
-def _spread(ridge: Ridge, start: np.ndarray, step: float) -> Sheet | None:
-    """Return slices from the start outwards, to where nothing is left; None where the sheet ends or folds before."""
-    middle = ridge.slice_at(start)
+def _spread(start: Start, ridge: Ridge, s: np.ndarray, step: float) -> Sheet | None:
+    """Return slices from s outwards, to where nothing is left; None where the sheet ends or folds before."""
+    middle = ridge.slice_at(start.origin + ridge.along @ s)
     if middle is None:
         return None
     slices, highest = {(0, 0): middle}, middle.log_mass
@@ -160,7 +142,8 @@ def _spread(ridge: Ridge, start: np.ndarray, step: float) -> Sheet | None:
     missing = [mass for node, mass in failed.items() if node not in slices]
     if front or max(missing, default=-np.inf) > highest - DEEP:
         return None
-    return Sheet(ridge, step, slices, float(np.logaddexp.reduce(missing)) if missing else -np.inf)
+    sheet = Sheet(start, ridge, step, slices, float(np.logaddexp.reduce(missing)) if missing else -np.inf)
+    return sheet if (0, 0) in sheet.inner else None  # so narrow that the lattice has but one node on it
 
 
 def _reach(ridge: Ridge, here: Slice, ds: np.ndarray, halvings: int = 3) -> Slice | None:

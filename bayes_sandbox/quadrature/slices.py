@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from functools import cached_property
 
 import numpy as np
 from scipy.special import gammaln
@@ -10,9 +10,11 @@ from scipy.special import gammaln
 from ..batches import chunk_size
 from ..coordinates import NUM_PARTS, Coordinates
 from ..optimization import Hump
+from ..optimization.surface import Framed, Surface
+from ..proposals import Proposal
 from .integral import Integral, Tolerance
 from .ladder import remaining
-from .ridge import Ridge, Slice
+from .ridge import Along, Ridge, Slice, bending, directions
 from .rules import gauss_hermite
 from .summing import Frame
 
@@ -20,14 +22,8 @@ DF = 5.0  # of the Student-t's that random points are drawn from, across
 WIDER = 1.3  # of the profile's spread: random points reach a little further
 RUNGS = (1, 5, 9, 15, 21)  # nodes across, along each axis
 PASSING = 12.0  # nats below the highest mode, in the density to draw from: another mode is off the ridge beyond
+WORDS = {1: ("along a ridge", "one direction"), 2: ("over a sheet", "two directions")}
 WILD = 0.1  # nats between the first two rungs, at which a slice is no Gaussian
-
-
-class Proposal(Protocol):
-    """A density over the z of a frame that can be drawn from."""
-
-    def sample(self, rng: np.random.Generator, n: int) -> np.ndarray: ...
-    def log_density(self, z: np.ndarray) -> np.ndarray: ...
 
 
 @dataclass(frozen=True)
@@ -56,15 +52,61 @@ class SliceSums:
 
 
 @dataclass(frozen=True)
+class Start:
+    """The highest of some modes, whitened, z = 0: where ridges and sheets are followed from."""
+
+    coords: Coordinates
+    humps: Sequence[Hump]
+
+    @cached_property
+    def frame(self) -> Frame:
+        highest = max(self.humps, key=lambda h: h.log_density)
+        return Frame(highest.position, highest.scale)
+
+    @cached_property
+    def origin(self) -> np.ndarray:
+        return np.zeros(self.coords.dimension)
+
+    @cached_property
+    def surface(self) -> Framed:
+        return Framed(Surface(self.coords.log_density), self.frame.centre, self.frame.scale)
+
+    @cached_property
+    def _bending(self) -> np.ndarray:
+        return bending(self.surface, self.origin, self.frame.directions)
+
+    def along(self, k: int) -> list[Along]:
+        """Return k directions to follow, the most promising choice of them first."""
+        return directions(self._bending, self.frame.directions, k)
+
+    def is_covered(self, proposal: Proposal) -> bool:
+        """Whether the slices behind a proposal pass near all other modes."""
+        others = [self.frame.inverse(h.position) for h in self.humps]
+        heights = proposal.log_density(np.array([self.origin, *others]))
+        return bool((heights > heights[0] - PASSING).all())
+
+
+@dataclass(frozen=True)
+class Across:
+    """How far a ladder across slices came: nodes along each axis at its last rung, the sum there, what is left."""
+
+    nodes: int
+    sums: SliceSums
+    error: float
+
+
+@dataclass(frozen=True)
 class Slices:
     """Slices at the nodes of a lattice of s, each with the same log volume."""
 
+    start: Start
     ridge: Ridge
     members: Sequence[Slice]
     log_volume: float
 
-    def sum(self, coords: Coordinates, frame: Frame, k: int) -> SliceSums:
+    def sum(self, k: int) -> SliceSums:
         """Return log ∫ f and moments of the params, by k Gauss–Hermite nodes along each axis across every slice."""
+        coords, frame = self.start.coords, self.start.frame
         across, axis = self.ridge.across, gauss_hermite(k)
         d = across.shape[1]
         mesh = np.stack(np.meshgrid(*[axis.nodes] * d, indexing="ij"), axis=-1).reshape(-1, d)
@@ -89,76 +131,48 @@ class Slices:
             return SliceSums(-np.inf, origin, second)
         return SliceSums(float(peak + np.log(total)), origin + first / total, second / total)
 
+    def climb(self, tolerance: Tolerance, max_nodes: float) -> Across | None:
+        """Climb the ladder across; None where slices are no Gaussians, or three rungs do not fit."""
+        values, found = list[float](), None
+        for k in RUNGS:
+            if len(self.members) * float(k) ** self.ridge.across.shape[1] > max_nodes:
+                break
+            sums = self.sum(k)
+            values.append(sums.log_total)
+            if len(values) == 2 and abs(values[1] - values[0]) > WILD * self.start.coords.dimension:
+                return None
+            found = Across(k, sums, remaining(values))
+            if found.error < tolerance.fine:
+                break
+        return found if len(values) > 2 else None
 
-@dataclass(frozen=True)
-class Across:
-    """How far a ladder across slices came: nodes along each axis at its last rung, the sum there, what is left."""
+    def share(self, log_mass: float, across: Across) -> float:
+        """Return the share of the integral in slices of this log mass."""
+        return float(np.exp(log_mass + self.log_volume + self.start.frame.log_det - across.sums.log_total))
 
-    nodes: int
-    sums: SliceSums
-    error: float
-
-
-def climb_across(
-    coords: Coordinates, frame: Frame, slices: Slices, tolerance: Tolerance, max_nodes: float
-) -> Across | None:
-    """Climb the ladder across; None where slices are no Gaussians, or three rungs do not fit."""
-    values, found = list[float](), None
-    for k in RUNGS:
-        if len(slices.members) * float(k) ** slices.ridge.across.shape[1] > max_nodes:
-            break
-        sums = slices.sum(coords, frame, k)
-        values.append(sums.log_total)
-        if len(values) == 2 and abs(values[1] - values[0]) > WILD * coords.dimension:
-            return None
-        found = Across(k, sums, remaining(values))
-        if found.error < tolerance.fine:
-            break
-    return found if len(values) > 2 else None
-
-
-def record(
-    where: str,
-    why: str,
-    coords: Coordinates,
-    frame: Frame,
-    slices: Slices,
-    across: Across,
-    error: float,
-    edge_mass: float,
-    tolerance: Tolerance,
-    proposal: Proposal,
-) -> SlicesIntegral:
-    """Return what a sum over slices came to."""
-    settled, d, num = bool(error < tolerance.enough), slices.ridge.across.shape[1], len(slices.members)
-    centre = coords.flat_at(frame.centre)
-    return SlicesIntegral(
-        rule=f"{num:,} slices {where}, Gauss–Hermite {across.nodes}^{d} across each",
-        why=why,
-        log_value=across.sums.log_total,
-        error=float(error),
-        settled=settled,
-        unresolved="" if settled else f"slices {where} leave {error:.1e} open",
-        num_nodes=num * across.nodes**d,
-        edge_mass=edge_mass,
-        num_bad=0,
-        frame=frame,
-        proposal=proposal,
-        mean=across.sums.mean,
-        sd=np.sqrt(np.maximum(across.sums.square - (across.sums.mean - centre) ** 2, 0.0)),
-    )
-
-
-def frame_of_highest(humps: Sequence[Hump]) -> Frame:
-    """Return the frame that whitens the highest mode, from which ridges and sheets are followed."""
-    highest = max(humps, key=lambda h: h.log_density)
-    return Frame(highest.position, highest.scale)
-
-
-def covers(proposal: Proposal, frame: Frame, humps: Sequence[Hump]) -> bool:
-    """Whether slices that were followed from the highest mode, z = 0, pass near all others."""
-    heights = proposal.log_density(np.array([np.zeros(len(frame.centre)), *(frame.inverse(h.position) for h in humps)]))
-    return bool((heights > heights[0] - PASSING).all())
+    def record(
+        self, across: Across, error: float, edge_mass: float, tolerance: Tolerance, proposal: Proposal
+    ) -> SlicesIntegral:
+        """Return what the sum came to."""
+        d, k = self.ridge.along.shape
+        where, given = WORDS[k]
+        settled, sums, num = bool(error < tolerance.enough), across.sums, len(self.members)
+        centre = self.start.coords.flat_at(self.start.frame.centre)
+        return SlicesIntegral(
+            rule=f"{num:,} slices {where}, Gauss–Hermite {across.nodes}^{d - k} across each",
+            why=f"nearly a Gaussian given {given}",
+            log_value=sums.log_total,
+            error=float(error),
+            settled=settled,
+            unresolved="" if settled else f"slices {where} leave {error:.1e} open",
+            num_nodes=num * across.nodes ** (d - k),
+            edge_mass=edge_mass,
+            num_bad=0,
+            frame=self.start.frame,
+            proposal=proposal,
+            mean=sums.mean,
+            sd=np.sqrt(np.maximum(sums.square - (sums.mean - centre) ** 2, 0.0)),
+        )
 
 
 def draw_across(rng: np.random.Generator, factor: np.ndarray) -> np.ndarray:

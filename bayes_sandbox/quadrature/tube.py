@@ -3,29 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from scipy.interpolate import CubicSpline, interp1d
 
-from ..coordinates import Coordinates
-from ..optimization import Hump
-from ..optimization.surface import Framed, Surface
 from .integral import Tolerance
-from .ridge import Ridge, Slice, directions
-from .slices import (
-    WIDER,
-    Slices,
-    SlicesIntegral,
-    climb_across,
-    covers,
-    draw_across,
-    frame_of_highest,
-    log_across,
-    record,
-)
-from .summing import Frame
+from .ridge import Ridge, Slice
+from .slices import WIDER, Slices, SlicesIntegral, Start, draw_across, log_across
 
-FEWEST_SLICES, MOST_SLICES = 12, 2**12
+FEWEST_SLICES, FIRST_SLICES, MOST_SLICES = 12, 64, 2**12
 MOST_TRIED = 4
 
 
@@ -36,6 +23,7 @@ class Tube:
     As a density to draw from: s by the profile, ζ from a Student-t.
     """
 
+    start: Start
     ridge: Ridge
     slices: Sequence[Slice]
 
@@ -58,12 +46,12 @@ class Tube:
     def at(self, s: np.ndarray) -> "Tube":
         """Return the tube with slices at these s, each climbed to from the interpolated mode."""
         found = [self.ridge.slice_at(guess) for guess in self.centre(s)]
-        return Tube(self.ridge, [p for p in found if p is not None])
+        return Tube(self.start, self.ridge, [p for p in found if p is not None])
 
     @property
     def on_a_lattice(self) -> Slices:
         """The slices as nodes of a trapezoid, if they are evenly spaced."""
-        return Slices(self.ridge, self.slices, float(np.log(self.s[1] - self.s[0])))
+        return Slices(self.start, self.ridge, self.slices, float(np.log(self.s[1] - self.s[0])))
 
     @cached_property
     def _table(self) -> tuple[np.ndarray, np.ndarray]:
@@ -94,24 +82,19 @@ class Tube:
         return np.where(inside, along + across, -np.inf)
 
 
-def sum_along(
-    coords: Coordinates, humps: Sequence[Hump], tolerance: Tolerance, max_nodes: float, floor: float
-) -> SlicesIntegral | None:
+def sum_along(start: Start, tolerance: Tolerance, max_nodes: float, floor: float) -> SlicesIntegral | None:
     """Follow the highest mode's ridge in the most promising direction and sum along it.
 
     None where no slice is near a Gaussian, or another mode is not on the ridge. The error is what halving the step and
     climbing a rung leave open, and what lies beyond the ends of the ridge.
     """
-    frame = frame_of_highest(humps)
-    surface = Framed(Surface(coords.log_density), frame.centre, frame.scale)
-    start = np.zeros(len(frame.centre))
-    for along in directions(surface, start, frame.directions)[:MOST_TRIED]:
-        ridge = Ridge(surface, along.columns)
-        slices = ridge.follow(start)
+    for along in start.along(1)[:MOST_TRIED]:
+        ridge = Ridge(start.surface, along.columns)
+        slices = ridge.follow(start.origin)
         if len(slices) < FEWEST_SLICES or not _ends(slices):
             continue
-        tube = Tube(ridge, slices)
-        found = _climb(coords, frame, tube, tolerance, max_nodes, floor) if covers(tube, frame, humps) else None
+        tube = Tube(start, ridge, slices)
+        found = _climb(tube, tolerance, max_nodes, floor) if start.is_covered(tube) else None
         if found is not None:
             return found
     return None
@@ -123,26 +106,24 @@ def _ends(slices: Sequence[Slice]) -> bool:
     return max(slices[0].log_mass, slices[-1].log_mass) < highest - 25
 
 
-def _climb(
-    coords: Coordinates, frame: Frame, tube: Tube, tolerance: Tolerance, max_nodes: float, floor: float
-) -> SlicesIntegral | None:
-    """Halve the step along until it settles, then climb the ladder across."""
-    size, along = 64, list[float]()
+def _climb(tube: Tube, tolerance: Tolerance, max_nodes: float, floor: float) -> SlicesIntegral | None:
+    """Halve the step along until it settles, then climb the ladder across; None where halving does not help."""
+    size, along, gaps = FIRST_SLICES, list[float](), list[float]()
     grid = tube
     while size <= MOST_SLICES:
         grid = tube.at(np.linspace(tube.s[0], tube.s[-1], size))
         if len(grid.slices) < size:
             return None
-        along.append(grid.on_a_lattice.sum(coords, frame, 1).log_total)
-        if len(along) > 1 and abs(along[-1] - along[-2]) < tolerance.fine / 4:
+        along.append(grid.on_a_lattice.sum(1).log_total)
+        gaps = [abs(b - a) for a, b in pairwise(along)]
+        if gaps and gaps[-1] < tolerance.fine / 4:
             break
+        if len(gaps) > 2 and gaps[-1] > gaps[-2] / 4:  # nor is it smooth along the ridge
+            return None
         size *= 2
-    across = climb_across(coords, frame, grid.on_a_lattice, tolerance, max_nodes)
+    slices = grid.on_a_lattice
+    across = slices.climb(tolerance, max_nodes)
     if across is None:
         return None
-    log_ends = np.logaddexp(tube.slices[0].log_mass, tube.slices[-1].log_mass)
-    ends = float(np.exp(log_ends + frame.log_det - across.sums.log_total))
-    error = max(across.error, floor) + abs(along[-1] - along[-2]) + ends
-    why = "a curved ridge that is nearly a Gaussian given one direction"
-    where = "along a ridge"
-    return record(where, why, coords, frame, grid.on_a_lattice, across, error, ends, tolerance, grid)
+    ends = slices.share(float(np.logaddexp(tube.slices[0].log_mass, tube.slices[-1].log_mass)), across)
+    return slices.record(across, max(across.error, floor) + gaps[-1] + ends, ends, tolerance, grid)
