@@ -47,22 +47,22 @@ def one(name: str, method: str) -> None:
         began = time.perf_counter()
         value, error, densities = METHODS[method](posterior)
         seconds.append(time.perf_counter() - began)
-    print(json.dumps([float(value) - posterior.truth(), float(error), int(densities), seconds[0], seconds[-1]]))
+    print(json.dumps([float(value), float(error), int(densities), seconds[0], seconds[-1]]))
 
 
-def measured(name: str, method: str, limit: float) -> dict[str, object]:
-    """Return a row: the answer of a fresh process, or why there is none."""
+def measured(name: str, method: str, limit: float, truth: float) -> dict[str, object]:
+    """Return a row: the answer of a fresh process, or why there is none; the truth is not found on its time."""
     row: dict[str, object] = {"posterior": name, "method": method, "note": ""}
     command = [sys.executable, "-m", "benchmarks.peers", "--one", name, method]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=limit, check=True)
-        gap, error, densities, seconds, warm = json.loads(done.stdout.strip().splitlines()[-1])
+        value, error, densities, seconds, warm = json.loads(done.stdout.strip().splitlines()[-1])
         warm_or_none = round(warm, 2) if method == "bayes_sandbox" else ""
-        row.update(gap=gap, error=error, densities=densities, seconds=round(seconds, 2), warm=warm_or_none)
+        row.update(gap=value - truth, error=error, densities=densities, seconds=round(seconds, 2), warm=warm_or_none)
     except subprocess.TimeoutExpired:
         row["note"] = f"not done in {limit:g} s"
     except subprocess.CalledProcessError as failure:
-        row["note"] = (failure.stderr.strip().splitlines() or ["failed"])[-1][:120]
+        row["note"] = (failure.stderr.strip().splitlines() or [f"ended with {failure.returncode}"])[-1][:120]
     return row
 
 
@@ -80,13 +80,14 @@ def main() -> None:
         return
     from .posteriors import posteriors
 
-    names = [p.name for p in posteriors() if any(word in p.name for word in options.only)]
+    chosen = [p for p in posteriors() if any(word in p.name for word in options.only)]
     out = options.out.open("w", newline="") if options.out else sys.stdout
     writer = csv.DictWriter(out, FIELDS)
     writer.writeheader()
-    for name in names:
+    for posterior in chosen:
+        truth = posterior.truth()
         for method in options.methods:
-            writer.writerow(measured(name, method, options.limit))
+            writer.writerow(measured(posterior.name, method, options.limit, truth))
             out.flush()
 
 
