@@ -45,6 +45,9 @@ _HOMES = {
     "Evidence": "evidence",
     "compare": "comparison",
     "Comparison": "comparison",
+    "compare_models": "selection",
+    "ModelComparison": "selection",
+    "savage_dickey": "nesting",
     "main": "cli",
 }
 

@@ -16,6 +16,7 @@ from .evidence import DEFAULT, Evidence, check_methods, estimate_with
 from .evidence.workbench import Workbench
 from .model import Model, require_model
 from .optimization import LaplaceFit, MAPFit, fit_map
+from .parts import Parts, made, nowhere
 from .progress import progress_of
 from .quadrature import USUAL_NODES, GridFit, affordable, integrate_likelihood
 from .sampling import NUTSFit
@@ -57,7 +58,8 @@ class Comparison:
 
     `evidence` lists every estimate, demoted where another trusted one contradicts it; `best` is the trusted one with
     the smallest error, or None. Fits that were not asked for or could not be made are None, with the reason in
-    `skipped`. `warnings` come in order of importance.
+    `skipped`; `interrupted` names the step during which somebody stopped it, if any. `warnings` come in order of
+    importance.
     """
 
     model: Model
@@ -70,6 +72,7 @@ class Comparison:
     agreement: Agreement
     lesson: Lesson
     skipped: dict[str, str]
+    interrupted: str
     warnings: tuple[str, ...]
     settings: dict[str, Any]
     seconds: float
@@ -115,7 +118,7 @@ def compare(
     methods: Iterable[str] = METHODS,
     evidence: Iterable[str] | None = None,
     draws: Any = None,
-    keep_draws: Callable[[NUTSFit], None] | None = None,
+    parts: Parts = nowhere,
     num_warmup: int = 1000,
     num_samples: int = 1000,
     num_chains: int = 4,
@@ -134,8 +137,8 @@ def compare(
         prior is proper; asked for by name where it is not, they raise `ModelError`.
     draws
         A finished NUTS run to use instead of a new one.
-    keep_draws
-        Called with the draws as soon as there are any, so that they can be put in safety.
+    parts
+        Where finished parts are kept and recalled from. Interrupted (Ctrl-C), the comparison is of what was finished.
 
     Examples
     --------
@@ -153,36 +156,76 @@ def compare(
         model.require_proper("have an evidence")
     started = time.perf_counter()
     options = {"num_warmup": num_warmup, "num_samples": num_samples, "num_chains": num_chains}
-    bench = Workbench(model, seed=seed, draws=draws, budget=budget, progress=progress, nuts_options=options)
-    skipped: dict[str, str] = {}
-    with progress_of(progress).stage("climbing to the mode, in the user's coordinates and in unconstrained ones"):
-        modes = [fit_map(model, coordinates=c, seed=seed) for c in _COORDINATES] if "map" in wanted else []
-    nuts = _try_nuts(bench, skipped) if "nuts" in wanted or draws is not None else None
-    if nuts is not None and draws is None and keep_draws is not None:
-        keep_draws(nuts)
-    grid = bench.grid if "grid" in wanted else None
+    bench = Workbench(
+        model, seed=seed, draws=draws, budget=budget, progress=progress, nuts_options=options, parts=parts
+    )
+    run = _Run(bench)
+    modes = run.modes() if "map" in wanted else []
+    nuts = run.nuts() if "nuts" in wanted or draws is not None else None
+    grid = run.step("grid", lambda: bench.grid) if "grid" in wanted else None
     if grid is not None and grid.skipped:
-        skipped["grid"] = grid.skipped
-    estimates = [] if model.improper else [estimate_with(bench, name) for name in names]
+        run.skipped["grid"] = grid.skipped
+    estimates = [] if model.improper else [run.evidence(name) for name in names]
     judged, conflicts = _cross_check(estimates)
     posterior, posterior_details = _posterior_agreement(grid, nuts)
     agreement = Agreement(_evidence_agreement(estimates), posterior, (*conflicts, *posterior_details))
+    laplace = run.step("laplace", lambda: bench.laplace)
+    lesson = run.step("lesson", lambda: _lesson(bench, modes[0] if modes else None, judged))
     result = Comparison(
         model=model,
         map=modes[0] if modes else None,
         map_unconstrained=modes[1] if modes else None,
-        laplace=bench.laplace,
+        laplace=laplace or bench.__dict__.get("laplace"),
         grid=grid,
         nuts=nuts,
         evidence=tuple(judged),
         agreement=agreement,
-        lesson=_lesson(bench, modes[0] if modes else None, judged),
-        skipped=skipped,
+        lesson=lesson or _no_lesson(),
+        skipped=run.skipped,
+        interrupted=run.interrupted,
         warnings=(),
         settings={"seed": _plain_seed(seed), "budget": budget, **options},
         seconds=time.perf_counter() - started,
     )
     return replace(result, warnings=tuple(_warnings(result)))
+
+
+class _Run:
+    """The steps of a comparison; after an interruption none is begun any more, and what was finished stands."""
+
+    def __init__(self, bench: Workbench):
+        self._bench, self.skipped, self.interrupted = bench, dict[str, str](), ""
+
+    def step[Made](self, what: str, make: Callable[[], Made]) -> Made | None:
+        """Return what a step makes; None after an interruption."""
+        if self.interrupted:
+            return None
+        try:
+            return make()
+        except KeyboardInterrupt:
+            self.interrupted = what
+            return None
+
+    def modes(self) -> list[MAPFit]:
+        """Return the MAP in both coordinates, or none."""
+
+        def both() -> list[MAPFit]:
+            model, seed = self._bench.model, self._bench.seed
+            with progress_of(self._bench.progress).stage("climbing to the mode, in both coordinates"):
+                return [fit_map(model, coordinates=c, seed=seed) for c in _COORDINATES]
+
+        return self.step("map", lambda: made(self._bench.parts, "map", both)) or []
+
+    def nuts(self) -> NUTSFit | None:
+        try:
+            return self.step("nuts", lambda: self._bench.nuts)
+        except SamplingError as error:
+            self.skipped["nuts"] = str(error)
+            return None
+
+    def evidence(self, name: str) -> Evidence:
+        found = self.step(name, lambda: estimate_with(self._bench, name))
+        return found or Evidence(name, math.nan, math.inf, 0, 0.0, False, ("interrupted before it was done",))
 
 
 def _check_fits(methods: Iterable[str]) -> list[str]:
@@ -199,14 +242,6 @@ def _default_evidence(wanted: list[str], draws: Any) -> list[str]:
     if "nuts" not in wanted and draws is None:
         missing.add("bridge")
     return [name for name in DEFAULT if name not in missing]
-
-
-def _try_nuts(bench: Workbench, skipped: dict[str, str]) -> NUTSFit | None:
-    try:
-        return bench.nuts
-    except SamplingError as error:
-        skipped["nuts"] = str(error)
-        return None
 
 
 def _cross_check(estimates: Sequence[Evidence]) -> tuple[list[Evidence], list[str]]:
@@ -263,6 +298,8 @@ def _usable(grid: GridFit) -> bool:
 def _warnings(result: Comparison) -> list[str]:
     """Every alert, the gravest first, each a sentence."""
     said = []
+    if result.interrupted:
+        said.append(f"interrupted during {result.interrupted}: only what was finished by then is shown")
     for name, why in result.model.improper.items():
         said.append(
             f"p(D) is undefined: {name!r} has no proper prior ({why}); MAP, NUTS and the grid's posterior stand"
@@ -299,6 +336,10 @@ def _lesson(bench: Workbench, fit: MAPFit | None, estimates: Sequence[Evidence])
         log_likelihood_integral_missing=why,
         nodes=tuple((d, size, size / rate) for d, size in sizes),
     )
+
+
+def _no_lesson() -> Lesson:
+    return Lesson(math.nan, math.nan, math.nan, "interrupted before it was done", ())
 
 
 def _missed(result: Comparison) -> list[str]:

@@ -79,6 +79,16 @@ def evidence_datatree(estimates: Sequence[Evidence]) -> xr.DataTree:
     return tree({"evidence": _evidence(estimates)})
 
 
+def pointwise_datatree(result: "Comparison") -> xr.DataTree | None:
+    """Return posterior draws with the log likelihood of every observation; None without draws or observations."""
+    draws = result.nuts.draws if result.nuts is not None else None
+    if draws is None and result.grid is not None and not result.grid.skipped:
+        draws = result.grid.draws
+    if draws is None or not result.model.structure.data:
+        return None
+    return tree({"posterior": dataset(draws), "log_likelihood": _densities(result.model, draws)["log_likelihood"]})
+
+
 def comparison_datatree(result: "Comparison") -> xr.DataTree:
     """Return everything a comparison knows; the posterior is NUTS's, or the grid's where there is no NUTS."""
     model = result.model

@@ -3,6 +3,7 @@
 import json
 import os
 import shlex
+import shutil
 import sys
 from collections.abc import Callable
 from contextlib import redirect_stdout
@@ -12,11 +13,14 @@ from typing import Any
 
 import click
 
+from . import __version__
 from .errors import UserError
+from .parts import FolderParts
 from .scripts import load_script, model_of
 
 DIAGNOSTICS, DISAGREE = 3, 4
-DRAWS, SETTINGS = "draws.nc", "settings.json"
+DRAWS, SETTINGS, PARTS = "draws.nc", "settings.json", "parts"
+INTERRUPTED = 130  # cli.INTERRUPTED
 
 
 def load_model(script: Path, settings: tuple[str, ...]) -> Any:
@@ -40,6 +44,9 @@ def run_model(make: Callable[[], Any], file: str, options: dict[str, Any]) -> in
     else:
         click.echo(result.summary())
         click.echo(f"report: {page}")
+    if result.interrupted:
+        click.echo(f"interrupted; --resume {folder} goes on from what was finished", err=True)
+        return INTERRUPTED
     return _strict_code(result) if options["strict"] else 0
 
 
@@ -49,12 +56,13 @@ def _compare(model: Any, file: str, options: dict[str, Any], folder: Path) -> An
     evidence = options["evidence"]
     names = None if evidence is None else [] if evidence == "none" else _names(evidence)
     (folder / SETTINGS).write_text(json.dumps({"file": file, "argv": sys.argv[1:]}))
+    parts = _parts(model, file, options, folder)
     result = compare(
         model,
         methods=[] if options["methods"] == "none" else _names(options["methods"]),
         evidence=names,
-        draws=_draws(options, folder, model),
-        keep_draws=lambda fit: _keep(fit, folder, model),
+        draws=None if parts.recall("nuts") is not None else _draws(options, folder, model),
+        parts=parts,
         num_warmup=options["num_warmup"],
         num_samples=options["num_samples"],
         num_chains=options["num_chains"],
@@ -93,13 +101,33 @@ def _draws(options: dict[str, Any], folder: Path, model: Any) -> Any:
     return loaded
 
 
-def _keep(fit: Any, folder: Path, model: Any) -> None:
-    """Write finished draws at once, so that an interrupted run need not draw again."""
-    tree = fit.to_datatree()
-    tree.attrs["data_sha256"] = str(model.data_sha256)
-    part = folder / f"{DRAWS}.part"
-    tree.to_netcdf(part, engine="h5netcdf")
-    part.replace(folder / DRAWS)
+class _RunParts:
+    """Parts in a run folder; draws also as netCDF, for whoever wants them."""
+
+    def __init__(self, parts: FolderParts, folder: Path, model: Any):
+        self._parts, self._folder, self._model = parts, folder, model
+
+    def recall(self, name: str) -> Any | None:
+        return self._parts.recall(name)
+
+    def keep(self, name: str, value: Any) -> None:
+        if name == "nuts":
+            tree = value.to_datatree()
+            tree.attrs["data_sha256"] = str(self._model.data_sha256)
+            unfinished = self._folder / f"{DRAWS}.part"
+            tree.to_netcdf(unfinished, engine="h5netcdf")
+            unfinished.replace(self._folder / DRAWS)
+        self._parts.keep(name, value)
+
+
+def _parts(model: Any, file: str, options: dict[str, Any], folder: Path) -> _RunParts:
+    """Return where this run's finished parts are; a run that resumes none begins with none."""
+    if not options["resume"]:
+        shutil.rmtree(folder / PARTS, ignore_errors=True)
+    script = Path(file).read_bytes() if Path(file).is_file() else b""
+    names = ("settings", "seed", "num_warmup", "num_samples", "num_chains", "budget", "draws")
+    identity = (__version__, script, model.data_sha256, model.parameters, *(str(options[n]) for n in names))
+    return _RunParts(FolderParts(folder / PARTS, *identity), folder, model)
 
 
 def _strict_code(result: Any) -> int:

@@ -17,9 +17,11 @@ from .errors import SamplingError
 from .model import Model, require_model
 from .optimization import LaplaceFit, fit_laplace
 from .optimization.starts import starting_positions
-from .seeds import as_key
+from .seeds import as_key, as_rng
 
 MAX_TREE_DEPTH = 10
+POOL, SPREAD = 1024, 64  # prior draws, and how many of the likeliest chains may start from
+FARTHEST = 1e4  # of a position: beyond it a trajectory runs out of digits
 GOOD_K_HAT = 1.0  # beyond which weights have no mean: a Gaussian is no fair picture, though a poor proposal may be
 
 
@@ -101,7 +103,9 @@ def fit_nuts(
     whitened, message = _is_good(coords, laplace, check_key)
     if whitened:
         centre, scale = laplace.position, laplace.scale
-        starts = np.asarray(jax.random.normal(start_key, (num_chains, model.dimension)))
+        starts = np.array(jax.random.normal(start_key, (num_chains, model.dimension)))
+        far = _dispersed(model, coords, seed, len(starts[1::2]))
+        starts[1 : 2 * len(far) : 2] = np.linalg.solve(scale, (far - centre).T).T
     else:
         centre, scale = np.zeros(model.dimension), np.eye(model.dimension)
         starts = _starts(model, coords, start_key, num_chains)
@@ -135,6 +139,24 @@ def _is_good(coords: Coordinates, laplace: LaplaceFit, key: jax.Array) -> tuple[
     if not k_hat < GOOD_K_HAT:
         return False, f"plain NUTS: a Gaussian at the mode does not fit the posterior (Pareto k-hat {k_hat:.2f})"
     return True, f"whitened by the Laplace fit (Pareto k-hat {k_hat:.2f})"
+
+
+def _dispersed(model: Model, coords: Coordinates, seed: Any, num: int) -> np.ndarray:
+    """Return at most so many starts that know nothing of the mode: prior draws, chosen by a tempered likelihood.
+
+    Chains that all begin at one mode agree on it, whatever else there is.
+    """
+    if model.improper or num == 0:
+        return np.zeros((0, coords.dimension))
+    rng = as_rng(seed, "dispersed")
+    pool = coords.unconstrain_many(model.sample_prior(int(rng.integers(2**31)), POOL), (POOL,))
+    pool = pool[np.isfinite(pool).all(axis=1)]
+    likelihood = coords.log_parts_many(pool)[:, 1] if len(pool) else np.zeros(0)
+    good = np.isfinite(likelihood) & (np.abs(pool) < FARTHEST).all(axis=1)
+    if good.sum() < SPREAD:
+        return np.zeros((0, coords.dimension))
+    ranked = np.flatnonzero(good)[np.argsort(-likelihood[good])]
+    return pool[rng.choice(ranked[:SPREAD], size=num, replace=False)]
 
 
 def _starts(model: Model, coords: Coordinates, key: jax.Array, num_chains: int) -> np.ndarray:

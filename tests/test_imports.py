@@ -11,14 +11,15 @@ PACKAGE = Path(__file__).parents[1] / "bayes_sandbox"
 
 # From the ground up; a module knows its own layer and those below it.
 LAYERS = (
-    {"batches", "compiler", "errors", "naming", "seeds", "supports"},
+    {"batches", "compiler", "errors", "parts", "naming", "seeds", "supports"},
     {"inspection", "program", "records", "progress"},
     {"model", "coordinates", "regularization"},
     {"optimization"},
-    {"quadrature", "sampling", "draws", "diagnostics", "proposals"},
+    {"quadrature", "sampling", "draws", "diagnostics", "proposals", "straightening"},
     {"evidence"},
     {"comparison", "document"},
     {"datatree"},
+    {"selection", "nesting"},
     {"report", "studies"},
     {"running", "scripts", "cli", "__main__"},
 )

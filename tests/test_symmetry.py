@@ -84,3 +84,13 @@ def test_a_comparison_says_so():
     result = bs.compare(problems.model_of("two means 2d"), methods=["map", "grid"], evidence=["grid"])
     assert any("2 mirror images (label switching)" in w for w in result.warnings)
     assert result.best is not None
+
+
+def test_one_share_of_a_simplex_cannot_be_turned_alone():
+    """The shares would no longer sum to one; the map to positions does not look at the last of them."""
+    model = bs.Model(
+        {"p": dist.Dirichlet(jnp.ones(2)), "q": dist.Dirichlet(jnp.ones(2))},
+        lambda p, q: dist.Binomial(20, p[0] * q[0]),
+        observed=5,
+    )
+    assert "turning" not in bs.fit_laplace(model).images

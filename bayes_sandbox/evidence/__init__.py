@@ -75,9 +75,7 @@ def estimate_evidence(
 
 def estimate_with(bench: Workbench, name: str) -> Evidence:
     """Run one estimator on a workbench, once: asked again it answers from memory."""
-    if name not in bench.done:
-        bench.done[name] = ESTIMATORS[name](bench)
-    return bench.done[name]
+    return bench.estimate(name, ESTIMATORS[name])
 
 
 def check_methods(methods: Iterable[str]) -> list[str]:

@@ -5,81 +5,112 @@ import time
 import numpy as np
 
 from ..diagnostics import pareto_k
-from ..proposals import StudentMixture, from_humps, from_positions, joined
 from ..records import Evidence
+from .routes import GOOD_ENOUGH, Route, Weighed, mean_weight, plain, straightened
 from .workbench import Workbench
 
-ROUNDS, PER_ROUND, FINAL = 5, 4096, 16384
+AIM = 0.005  # the standard error that final draws are to bring
+FEWEST, MOST = 2**13, 2**15  # final draws
+TERMS = 2e8  # densities times observations, that final draws may take
 LARGEST_K_HAT = 0.7  # Vehtari et al. 2024: above it the error bar itself cannot be believed
 SMALLEST_EFFICIENCY = 0.01
+ALONE = 0.1  # efficiency from which no second proposal is needed
+SECOND = 0.02  # efficiency from which another proposal can speak against the best
+APART = 3.0  # standard errors between two proposals
 LARGEST_ERROR = 0.1
+MISSED, LARGEST_MISSED = 20.0, 0.02  # times too little of the proposal; the share of a chain's draws where that may be
+FEW_DRAWS = 500
 
 
 def estimate(bench: Workbench) -> Evidence:
     """Return log (1/n) Σ f(xᵢ)/q(xᵢ), xᵢ ~ q, with the delta-method standard error.
 
-    q is a mixture of Student-t's over every mode found (and over draws, where some are at hand), adapted in a few
-    rounds and then frozen, so that the final draws are independent of it.
+    q is a mixture of Student-t's over every mode found and over draws where some are at hand, with a share of the prior
+    (Hesterberg 1995), in coordinates that are as nearly normal as they come; it is adapted in a few rounds (Cappé et
+    al. 2008) and then frozen, so that the final draws are independent of it.
     """
     started = time.perf_counter()
-    proposal = _first(bench)
-    if proposal is None:
+    before = bench.coords.num_evaluations
+    rng = bench.rng("importance")
+    routes = _routes(bench, rng)
+    if not routes:
         why = f"there is nothing to build a proposal on: {bench.laplace.message}, and no draws"
         return Evidence("importance", np.nan, np.inf, 0, time.perf_counter() - started, False, (why,))
-    rng = bench.rng("importance")
-    for _ in range(ROUNDS):
-        x, log_weights = _weigh(bench, proposal, rng, PER_ROUND)
-        if not np.isfinite(log_weights).any():
-            break
-        proposal = proposal.fitted(x, _clipped(log_weights))
-    _, log_weights = _weigh(bench, proposal, rng, FINAL)
-    return _judged(log_weights, FINAL + ROUNDS * PER_ROUND, time.perf_counter() - started)
-
-
-def _first(bench: Workbench) -> StudentMixture | None:
-    humps = bench.laplace.humps
-    modes = from_humps(humps) if humps else None
-    drawn = from_positions(_pooled(bench)) if bench.has_draws else None
-    if modes is not None and drawn is not None:
-        return joined(modes, drawn)
-    return modes or drawn
-
-
-def _pooled(bench: Workbench) -> np.ndarray:
-    positions = bench.nuts.positions
-    return positions.reshape(-1, positions.shape[-1])
-
-
-def _weigh(
-    bench: Workbench, proposal: StudentMixture, rng: np.random.Generator, n: int
-) -> tuple[np.ndarray, np.ndarray]:
-    x = proposal.sample(rng, n)
-    return x, bench.coords.log_density_many(x) - proposal.log_density(x)
-
-
-def _clipped(log_weights: np.ndarray) -> np.ndarray:
-    """Weights for adaptation, the largest clipped to √n times the mean (Ionides 2008): one draw must not lead."""
-    weight = np.exp(log_weights - log_weights.max())
-    weight = np.minimum(weight, np.sqrt(len(weight)) * weight.mean())
-    return weight / weight.sum()
-
-
-def _judged(log_weights: np.ndarray, num_evaluations: int, seconds: float) -> Evidence:
-    peak = log_weights.max()
-    if not np.isfinite(peak):
+    (best, pilot), *others = sorted(routes, key=lambda r: -r[1].efficiency)
+    final = best.draw(rng, _num_final(bench, pilot.efficiency))
+    if not np.isfinite(final.log_weights.max()):
         why = "no draw of the proposal had a finite density"
-        return Evidence("importance", np.nan, np.inf, num_evaluations, seconds, False, (why,))
-    weight = np.exp(log_weights - peak)
-    n, mean = len(weight), weight.mean()
-    error = max(float(weight.std(ddof=1) / mean / np.sqrt(n)), 1e-12)
-    efficiency = float(weight.sum() ** 2 / (weight**2).sum() / n)
-    k_hat = pareto_k(log_weights)
-    doubts = []
+        return Evidence("importance", np.nan, np.inf, 0, time.perf_counter() - started, False, (why,))
+    value, error = mean_weight(final.log_weights)
+    doubts = _doubts(bench, best, final, value, error)
+    doubts += _contradictions(rng, others, value, error, final.efficiency)
+    num_evaluations = bench.coords.num_evaluations - before
+    seconds = time.perf_counter() - started
+    return Evidence("importance", value, error, num_evaluations, seconds, not doubts, tuple(doubts))
+
+
+def _routes(bench: Workbench, rng: np.random.Generator) -> list[tuple[Route, Weighed]]:
+    """Return every route worth trying, adapted, with its last draws: more than one where the first is not good."""
+    draws = bench.nuts.positions if bench.has_draws else None
+    first = plain(bench, draws)
+    found = [] if first is None else [first.adapted(rng)]
+    if found and found[0][1].efficiency > GOOD_ENOUGH:
+        return found
+    if draws is None and found:
+        draws = _resampled(found[0][1], rng)
+    if draws is not None:
+        second = straightened(bench, draws)
+        if second is not None:
+            found.append(second.adapted(rng))
+    return found
+
+
+def _resampled(drawn: Weighed, rng: np.random.Generator) -> np.ndarray | None:
+    """Return draws from the posterior, resampled by their weights, as one chain; None where there are too few."""
+    finite = np.isfinite(drawn.log_weights)
+    if drawn.efficiency * len(finite) < 10 * drawn.positions.shape[1]:
+        return None
+    weight = np.exp(drawn.log_weights[finite] - drawn.log_weights[finite].max())
+    chosen = rng.choice(np.flatnonzero(finite), size=2000, p=weight / weight.sum())
+    return drawn.positions[chosen][None]
+
+
+def _num_final(bench: Workbench, efficiency: float) -> int:
+    wanted = (1 / max(efficiency, 1e-6) - 1) / AIM**2
+    affordable = max(TERMS / max(bench.model.num_observations, 1), FEWEST)
+    return int(2 ** np.ceil(np.log2(np.clip(wanted, FEWEST, min(MOST, affordable)))))
+
+
+def _doubts(bench: Workbench, route: Route, final: Weighed, value: float, error: float) -> list[str]:
+    k_hat, doubts = pareto_k(final.log_weights), []
     if not k_hat < LARGEST_K_HAT:
         doubts.append(f"Pareto k-hat is {k_hat:.2f} (should be below {LARGEST_K_HAT}): the proposal misses a tail")
-    if efficiency < SMALLEST_EFFICIENCY:
-        doubts.append(f"only {efficiency:.1%} of the draws count: the proposal does not fit")
+    if final.efficiency < SMALLEST_EFFICIENCY:
+        doubts.append(f"only {final.efficiency:.1%} of the draws count: the proposal does not fit")
     if error > LARGEST_ERROR:
         doubts.append(f"the standard error is {error:.2f} (should be below {LARGEST_ERROR})")
-    value = float(peak + np.log(mean))
-    return Evidence("importance", value, error, num_evaluations, seconds, not doubts, tuple(doubts))
+    if bench.has_draws:
+        positions = bench.nuts.positions.reshape(-1, final.positions.shape[1])
+        some = positions[:: max(len(positions) // FEW_DRAWS, 1)]
+        missed = float((route.weigh(some) > value + np.log(MISSED)).mean())
+        if missed > LARGEST_MISSED:
+            doubts.append(f"{missed:.0%} of the chains' draws lie where the proposal has too little mass")
+    return doubts
+
+
+def _contradictions(
+    rng: np.random.Generator, others: list[tuple[Route, Weighed]], value: float, error: float, efficiency: float
+) -> list[str]:
+    """Hold the value against that of every other proposal which could tell; below some efficiency one has to."""
+    said, heard = [], 0
+    for route, pilot in others:
+        if pilot.efficiency < SECOND:
+            continue
+        other, noise = mean_weight(route.draw(rng, FEWEST).log_weights)
+        gap, allowed = abs(other - value), APART * np.hypot(noise, error)
+        heard += 1
+        if gap > allowed:
+            said.append(f"another proposal ({route.name}) gives {other:.3f} ± {noise:.3f} instead of {value:.3f}")
+    if efficiency < ALONE and not heard:
+        said.append(f"only {efficiency:.1%} of the draws count, and no second proposal is good enough to bear it out")
+    return said

@@ -7,7 +7,7 @@ from scipy.stats import qmc
 
 from ..diagnostics import pareto_k
 from ..progress import progress_of
-from ..proposals import StudentMixture, adapted, from_humps, from_positions, joined
+from ..proposals import HEAVY, StudentMixture, adapted, from_humps, from_positions, joined
 from ..quadrature import affordable
 from ..quadrature.summing import Frame
 from ..records import Evidence
@@ -140,7 +140,7 @@ def log_density(bench: Workbench, frame: Frame, z: np.ndarray) -> np.ndarray:
 def whitened(mixture: StudentMixture, frame: Frame) -> StudentMixture:
     """Return a mixture over positions as one over a frame's z."""
     scales = np.linalg.solve(frame.scale[None], mixture.scales)
-    return StudentMixture(mixture.weights, frame.inverse(mixture.centres), scales)
+    return StudentMixture(mixture.weights, frame.inverse(mixture.centres), scales, mixture.df)
 
 
 def _declined(why: str, started: float) -> Evidence:
@@ -148,7 +148,7 @@ def _declined(why: str, started: float) -> Evidence:
 
 
 def _first(bench: Workbench) -> StudentMixture | None:
-    modes = from_humps(bench.laplace.humps) if bench.laplace.humps else None
+    modes = from_humps(bench.laplace.humps, HEAVY) if bench.laplace.humps else None
     if not bench.has_draws:
         return modes
     drawn = from_positions(bench.nuts.positions.reshape(-1, bench.coords.dimension))

@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 
 from ..progress import progress_of
-from ..proposals import from_humps
+from ..proposals import HEAVY, from_humps
 from ..quadrature import affordable
 from ..quadrature.job import rounding, weighty
 from ..quadrature.smolyak import Level, SparseSum, num_points
@@ -143,7 +143,7 @@ def _judged(bench: Workbench, levels: list[Level], started: float) -> Evidence:
 def _check(bench: Workbench, num_points: int, started: float) -> Cloud:
     """Return an importance sample from Student-t's at the mode, as large as the grid if time allows."""
     frame = _frame(bench)
-    cloud = Cloud(bench, frame, whitened(from_humps(bench.laplace.humps), frame), bench.rng("sparse"))
+    cloud = Cloud(bench, frame, whitened(from_humps(bench.laplace.humps, HEAVY), frame), bench.rng("sparse"))
     cloud.grow()
     spent = cloud.grow()
     while cloud.size < min(num_points, LARGEST_CHECK) and time.perf_counter() - started + 2 * spent < bench.budget:

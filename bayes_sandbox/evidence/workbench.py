@@ -1,6 +1,6 @@
 """What estimators share, made when first asked for: modes, Laplace fit, grid, draws."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from functools import cached_property
 from typing import Any
 
@@ -10,11 +10,14 @@ from ..coordinates import Coordinates, coordinates_of
 from ..draws import adopt_draws
 from ..model import Model
 from ..optimization import LaplaceFit, fit_laplace
+from ..parts import Parts, made, nowhere
 from ..progress import progress_of
 from ..quadrature import GridFit, fit_grid
 from ..records import Evidence
 from ..sampling import NUTSFit, fit_nuts
 from ..seeds import as_rng
+
+PRIOR_POOL = 2**12
 
 
 class Workbench:
@@ -29,10 +32,12 @@ class Workbench:
         budget: float = 120.0,
         progress: bool = False,
         nuts_options: dict[str, int] | None = None,
+        parts: Parts = nowhere,
     ):
         self.model, self.seed, self.budget, self.progress = model, seed, budget, progress
-        self._draws, self._nuts_options = draws, dict(nuts_options or {})
+        self._draws, self._nuts_options, self.parts = draws, dict(nuts_options or {}), parts
         self.done: dict[str, Evidence] = {}
+        self._shared: dict[Hashable, Any] = {}
 
     @property
     def coords(self) -> Coordinates:
@@ -45,17 +50,27 @@ class Workbench:
     @cached_property
     def laplace(self) -> LaplaceFit:
         with progress_of(self.progress).stage("a Gaussian at the mode"):
-            return fit_laplace(self.model, seed=self.seed)
+            return made(self.parts, "laplace", lambda: fit_laplace(self.model, seed=self.seed))
 
     @cached_property
     def grid(self) -> GridFit:
-        return fit_grid(self.model, seed=self.seed, laplace=self.laplace, budget=self.budget, progress=self.progress)
+        options = {"seed": self.seed, "laplace": self.laplace, "budget": self.budget, "progress": self.progress}
+        return made(self.parts, "grid", lambda: fit_grid(self.model, **options))
 
     @cached_property
     def nuts(self) -> NUTSFit:
         if self._draws is not None:
             return adopt_draws(self.model, self._draws)
-        return fit_nuts(self.model, seed=self.seed, laplace=self.laplace, progress=self.progress, **self._nuts_options)
+        options = {"seed": self.seed, "laplace": self.laplace, "progress": self.progress, **self._nuts_options}
+        return made(self.parts, "nuts", lambda: fit_nuts(self.model, **options))
+
+    def prior_positions(self, rng: np.random.Generator, n: int) -> np.ndarray:
+        """Return positions (n, d) drawn from the prior, as many at a time as one program draws."""
+        found = [np.zeros((0, self.coords.dimension))]
+        while sum(map(len, found)) < n:
+            draws = self.model.sample_prior(int(rng.integers(2**31)), PRIOR_POOL)
+            found.append(self.coords.unconstrain_many(draws, (PRIOR_POOL,)))
+        return np.concatenate(found)[:n]
 
     @property
     def has_draws(self) -> bool:
@@ -63,10 +78,16 @@ class Workbench:
         return self._draws is not None or "nuts" in self.__dict__
 
     def estimate(self, name: str, run: Callable[["Workbench"], Evidence]) -> Evidence:
-        """Return another estimator's answer, made once."""
+        """Return an estimator's answer, made once."""
         if name not in self.done:
-            self.done[name] = run(self)
+            self.done[name] = made(self.parts, f"evidence:{name}", lambda: run(self))
         return self.done[name]
+
+    def remembered(self, key: Hashable, make: Callable[[], Any]) -> Any:
+        """Return what estimators share under a key, made by the first of them that asks."""
+        if key not in self._shared:
+            self._shared[key] = make()
+        return self._shared[key]
 
     def unvisited_modes(self, positions: np.ndarray, log_evidence: float) -> list[str]:
         """Return a sentence for each mode whose Laplace mass matters and that no draw came near."""

@@ -10,7 +10,7 @@ from itertools import combinations
 
 import numpy as np
 
-from ..coordinates import Coordinates
+from ..coordinates import NUM_PARTS, Coordinates
 from ..model import Model
 
 MOST_SITES = 4  # of which every subset is tried
@@ -20,6 +20,7 @@ FAR = 40.0  # a position at which an interval has come to its end
 MOST_ENTRIES = 8  # whose signs are changed one by one
 FEWEST = 4  # points of finite density that must agree
 SAME = 1e-9
+ON_SUPPORT = 1e-6
 
 
 @dataclass(frozen=True)
@@ -80,8 +81,11 @@ def images_sentence(symmetries: Sequence[Symmetry], num_images: int) -> str:
 def _log_joint(coords: Coordinates, flat: np.ndarray) -> np.ndarray:
     positions = coords.unconstrain_many(coords.unflatten(flat), flat.shape[:-1])
     inside = np.isfinite(positions).all(axis=-1)
-    parts = coords.log_parts_many(np.where(inside[..., None], positions, 0.0))
-    return np.where(inside, parts[..., 0] + parts[..., 1], -np.inf)
+    found = coords.everything_many(np.where(inside[..., None], positions, 0.0))
+    # An image off the support, such as shares that do not sum to one, is none: its position is another point's.
+    back = found[..., NUM_PARTS:]
+    inside &= (np.abs(back - flat) <= ON_SUPPORT * (1 + np.abs(flat))).all(axis=-1)
+    return np.where(inside, found[..., 0] + found[..., 1], -np.inf)
 
 
 def _relabellings(model: Model) -> Iterator[Symmetry]:

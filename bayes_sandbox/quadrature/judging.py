@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from ..proposals import from_humps
+from ..proposals import HEAVY, from_humps
 from .cell_integral import LOST
 from .cell_posterior import draw_from_cells
 from .choose import attempts
@@ -53,7 +53,7 @@ def _draw(job: Job, integral: Integral) -> Drawn:
     if isinstance(integral, CellIntegral):
         return draw_from_cells(job, integral, shape)
     if isinstance(integral, MixtureIntegral):
-        return draw_from_proposal(job, from_humps(integral.humps), integral.log_value, shape)
+        return draw_from_proposal(job, from_humps(integral.humps, HEAVY), integral.log_value, shape)
     if isinstance(integral, SlicesIntegral):
         return draw_from_proposal(job, integral, integral.log_value, shape)
     assert isinstance(integral, TensorIntegral)

@@ -78,6 +78,21 @@ def plus_minus(value: float, error: float) -> str:
     return f"{rounded(value, error)} ± {shown}"
 
 
+def probability(value: float, error: float) -> str:
+    """Return a probability with the digits that its error leaves, never rounded to certainty.
+
+    >>> probability(0.98765, 0.0021), probability(3.2e-11, 1e-13), probability(1 - 1e-9, 1e-12)
+    ('0.9877 ± 0.0021', '3.2e-11', '> 0.9999')
+    """
+    if not math.isfinite(value):
+        return NONE
+    if value > 0.9999:
+        return "> 0.9999"
+    if error < 1e-4 or value < 1e-4:
+        return brief(value, 4 if value >= 1e-4 else 2)
+    return f"{rounded(value, error)} ± {rounded(error, error)}"
+
+
 def count(value: float) -> str:
     """Return a count with separators, or as a power of ten where nobody would read the digits.
 

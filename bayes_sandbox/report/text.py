@@ -1,6 +1,7 @@
 """What was found, for a terminal of 80 columns?"""
 
 import io
+import math
 import textwrap
 from collections.abc import Sequence
 
@@ -9,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from .numbers import NONE, number, plus_minus, probability
 from .tables import Document, best_sentence, evidence_rows, parameter_rows
 
 WIDTH = 80
@@ -32,6 +34,28 @@ def summary(doc: Document) -> str:
         parts.append(_rendered(_evidence(doc)))
     parts += [_wrapped(best_sentence(doc)), *(_wrapped(f"! {warning}") for warning in doc["warnings"])]
     return "\n".join(part for part in parts if part) + "\n"
+
+
+def models_summary(doc: Document) -> str:
+    """Return a comparison of models as text: a row for each, the checks, then every alert."""
+    table = _table(("model", "log p(D) ± error", "p(model | D)", "elpd LOO ± se", "p LOO"))
+    for row in doc["models"]:
+        elpd, se, p = (number(row[key]) for key in ("elpd_loo", "se_loo", "p_loo"))
+        table.add_row(
+            row["name"],
+            plus_minus(number(row["log_evidence"]), number(row["error"])),
+            probability(number(row["probability"]), number(row["probability_error"])),
+            f"{elpd:.1f} ± {se:.1f}" if math.isfinite(elpd) else NONE,
+            f"{p:.1f}" if math.isfinite(p) else NONE,
+        )
+    checks = [
+        f"Savage–Dickey, {c['smaller']} against {c['larger']}: log Bayes factor "
+        f"{plus_minus(number(c['log_bayes_factor']), number(c['error']))}."
+        for c in doc["savage_dickey"]
+    ]
+    best = f"Most probable: {doc['best']}." if doc["best"] else "No model has a probability."
+    alerts = [_wrapped(f"! {warning}") for warning in doc["warnings"]]
+    return "\n".join([_rendered(table), _wrapped(best), *map(_wrapped, checks), *alerts]) + "\n"
 
 
 def _parameters(doc: Document) -> Table:

@@ -1,0 +1,114 @@
+"""Are the errors of `compare` errors, where no grid can go? Posteriors of 6 to 200 parameters with a known evidence.
+
+    python -m benchmarks.evidence_table [--seeds 0 1 2 3 4] [--only WORD …] [--out FILE.csv]
+
+Each row is one estimate of one problem and seed, from a fresh model, `bs.compare(model, seed=seed)` untouched. *Wrong*:
+a trusted number off by more than four of its errors. *Solved*: the best one is within 0.02 nats, 0.1 for hierarchies,
+funnels and beyond fifty parameters. `whole` and `nuts` are the seconds of the whole comparison and of its sampling.
+"""
+
+import argparse
+import csv
+import gc
+import multiprocessing
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+TESTS = Path(__file__).parent.parent / "tests"
+FIELDS = (
+    "problem",
+    "dimension",
+    "seed",
+    "method",
+    "best",
+    "gap",
+    "error",
+    "trusted",
+    "tolerance",
+    "whole",
+    "nuts",
+    "note",
+)
+SIGMAS = 4
+
+
+def _one(job: tuple[str, int]) -> list[dict[str, Any]]:
+    sys.path.insert(0, str(TESTS))
+    import jax
+    from problems_deep import DEEP
+    from problems_hierarchies import HIERARCHIES
+
+    import bayes_sandbox as bs
+
+    name, seed = job
+    problem = next(p for p in (*DEEP, *HIERARCHIES) if p.name == name)
+    began = time.perf_counter()
+    found = bs.compare(problem.make(), seed=seed)
+    whole = time.perf_counter() - began
+    steep = "hierarchy" in problem.tags or "funnel" in problem.tags
+    rows = [
+        {
+            "problem": name,
+            "dimension": problem.dimension,
+            "seed": seed,
+            "method": e.method,
+            "best": found.best is not None and e.method == found.best.method,
+            "gap": e.log_evidence - problem.log_evidence,
+            "error": e.error,
+            "trusted": e.trusted,
+            "tolerance": 0.1 if steep or problem.dimension > 50 else 0.02,
+            "whole": round(whole, 1),
+            "nuts": round(found.nuts.seconds, 1) if found.nuts else "",
+            "note": "; ".join(e.warnings),
+        }
+        for e in found.evidence
+    ]
+    del found
+    jax.clear_caches()
+    gc.collect()
+    return rows
+
+
+def main() -> None:
+    """Run the table and say what it came to."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
+    parser.add_argument("--only", nargs="+", default=[""], help="problems whose name contains one of these words")
+    parser.add_argument("--out", type=Path, help="a CSV file, written row by row")
+    parser.add_argument("--processes", type=int, default=2)
+    options = parser.parse_args()
+    sys.path.insert(0, str(TESTS))
+    from problems_deep import DEEP
+    from problems_hierarchies import HIERARCHIES
+
+    names = [p.name for p in (*DEEP, *HIERARCHIES) if any(word in p.name for word in options.only)]
+    jobs = [(name, seed) for seed in options.seeds for name in names]
+    rows, out = list[dict[str, Any]](), options.out.open("w", newline="") if options.out else sys.stdout
+    writer = csv.DictWriter(out, FIELDS)
+    writer.writeheader()
+    with multiprocessing.get_context("spawn").Pool(options.processes) as pool:
+        for found in pool.imap_unordered(_one, jobs):
+            rows += found
+            writer.writerows(found)
+            out.flush()
+    _summarise(rows, len(jobs))
+
+
+def _summarise(rows: list[dict[str, Any]], num: int) -> None:
+    best = [r for r in rows if r["best"]]
+    solved = [r for r in best if abs(r["gap"]) < r["tolerance"]]
+    wrong = [r for r in rows if r["trusted"] and abs(r["gap"]) > SIGMAS * r["error"]]
+    print(f"{num} comparisons, {len(solved) / num:.1%} solved, {len(wrong)} trusted numbers wrong", file=sys.stderr)
+    seconds = sorted({(r["problem"], r["seed"]): r["whole"] for r in rows}.values())
+    print(f"seconds: median {seconds[len(seconds) // 2]}, largest {seconds[-1]}", file=sys.stderr)
+    for row in wrong:
+        print("WRONG", row, file=sys.stderr)
+    missing = {(r["problem"], r["seed"]) for r in rows} - {(r["problem"], r["seed"]) for r in solved}
+    for problem, seed in sorted(missing):
+        print("not solved:", problem, "seed", seed, file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
