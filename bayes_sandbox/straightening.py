@@ -26,6 +26,7 @@ BENT = 0.3  # nats: Σ T²/12 of the third derivatives T, the divergence that a 
 PROBES = 8  # draws at which third derivatives are looked at
 LARGEST_BENT = 120  # coordinates, of which third derivatives are affordable
 NEWTON_STEPS, SETTLED = 8, 1e-4  # squared distance from the conditional mode, in conditional standard deviations
+MOST_KNOWN = 2**14  # latents remembered
 BATCH, CHUNK = 128, 2048  # points at once, and in one call: each has a matrix of its own
 NUM_WARPED = 2048  # draws that a warp is fitted to
 LEAST_WARPED = 0.01  # nats, that the warp of a coordinate has to be worth
@@ -165,7 +166,20 @@ class GivenFew:
         return self._mapped(True, z)
 
     def to_latent(self, u: np.ndarray) -> Mapped:
-        return self._mapped(False, u)
+        """Return the latents of positions; those of draws are asked for again and again, and remembered."""
+        keys = [row.tobytes() for row in np.ascontiguousarray(u)]
+        new = [i for i, key in enumerate(keys) if key not in self._known]
+        fresh = dict[bytes, np.ndarray]()
+        if new:
+            fresh = dict(zip([keys[i] for i in new], np.column_stack(self._mapped(False, u[new]))))
+        if len(self._known) + len(fresh) <= MOST_KNOWN:
+            self._known.update(fresh)
+        found = np.array([fresh[key] if key in fresh else self._known[key] for key in keys]).reshape(len(u), -1)
+        return found[:, :-1], found[:, -1]
+
+    @cached_property
+    def _known(self) -> dict[bytes, np.ndarray]:
+        return {}
 
     def _mapped(self, forward: bool, points: np.ndarray) -> Mapped:
         size = int(np.clip(CHUNK * 100**2 // len(self.start) ** 2, 64, CHUNK))
@@ -179,18 +193,16 @@ class GivenFew:
         return both[:, :-1], both[:, -1]
 
 
-@partial(compiled, static_argnums=(0, 1, 2))
-def _many(coords: Coordinates, steering: tuple[int, ...], forward: bool, start: Any, spread: Any, points: Any) -> Any:
+@partial(compiled, static_argnums=(0, 1))
+def _many(coords: Coordinates, steering: tuple[int, ...], forward: Any, start: Any, spread: Any, points: Any) -> Any:
     """Return the image of each point (n, d), and log|∂u/∂z| after it, as (n, d + 1)."""
     d = points.shape[1]
     few, rest = np.array(steering), np.setdiff1d(np.arange(d), steering)
 
     def one(point: Any) -> Any:
         mode, factor = _conditional(coords, few, rest, point[few], start[rest], spread[rest])
-        if forward:
-            image = mode + solve_lower(factor.T, point[rest], lower=False)
-        else:
-            image = factor.T @ (point[rest] - mode)
+        ahead, back = solve_lower(factor.T, point[rest], lower=False), factor.T @ (point[rest] - mode)
+        image = jnp.where(forward, mode + ahead, back)  # both are cheap beside the mode, and one program will do
         return jnp.append(point.at[rest].set(image), -jnp.log(jnp.diag(factor)).sum())
 
     return jax.lax.map(one, points, batch_size=min(BATCH, len(points)))

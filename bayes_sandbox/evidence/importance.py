@@ -37,7 +37,7 @@ def estimate(bench: Workbench) -> Evidence:
         why = f"there is nothing to build a proposal on: {bench.laplace.message}, and no draws"
         return Evidence("importance", np.nan, np.inf, 0, time.perf_counter() - started, False, (why,))
     (best, pilot), *others = sorted(routes, key=lambda r: -r[1].efficiency)
-    final = best.draw(rng, _num_final(bench, pilot.efficiency))
+    final = best.draw(rng, _num_final(best, pilot.efficiency))
     if not np.isfinite(final.log_weights.max()):
         why = "no draw of the proposal had a finite density"
         return Evidence("importance", np.nan, np.inf, 0, time.perf_counter() - started, False, (why,))
@@ -75,9 +75,9 @@ def _resampled(drawn: Weighed, rng: np.random.Generator) -> np.ndarray | None:
     return drawn.positions[chosen][None]
 
 
-def _num_final(bench: Workbench, efficiency: float) -> int:
+def _num_final(route: Route, efficiency: float) -> int:
     wanted = (1 / max(efficiency, 1e-6) - 1) / AIM**2
-    affordable = max(TERMS / max(bench.model.num_observations, 1), FEWEST)
+    affordable = max(TERMS / max(route.terms, 1), FEWEST)
     return int(2 ** np.ceil(np.log2(np.clip(wanted, FEWEST, min(MOST, affordable)))))
 
 

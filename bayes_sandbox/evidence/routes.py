@@ -12,6 +12,7 @@ from .workbench import Workbench
 PRIOR_SHARE = 0.05  # of the draws come from the prior: no weight is then above L / 0.05, whatever the mixture misses
 ROUNDS, PER_ROUND = 5, 4096
 GOOD_ENOUGH = 0.5  # efficiency at which a proposal is adapted no further
+TERMS_OF_A_MATRIX = 2.0  # for each of its entries
 GAINED = 1.1  # times the efficiency before, or a round was the last
 
 Mixture = StudentMixture | ProductMixture
@@ -62,6 +63,13 @@ class Route:
     name: str
     bench: Workbench
     proposal: LatentMixture
+
+    @property
+    def terms(self) -> float:
+        """What a draw costs, in terms of a likelihood: a map with a matrix of its own for each point is dear."""
+        links = self.proposal.straightening.links if isinstance(self.proposal.straightening, Chain) else ()
+        dear = any(isinstance(link, GivenFew) for link in links)
+        return self.bench.model.num_observations + (TERMS_OF_A_MATRIX * self.bench.coords.dimension**2 if dear else 0)
 
     def draw(self, rng: np.random.Generator, n: int) -> Weighed:
         """Return n draws, the prior's share of them from the prior, weighed by what both together propose."""
