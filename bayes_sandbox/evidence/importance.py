@@ -106,7 +106,10 @@ def _contradictions(
     for route, pilot in others:
         if pilot.efficiency < SECOND:
             continue
-        other, noise = mean_weight(route.draw(rng, FEWEST).log_weights)
+        drawn = route.draw(rng, FEWEST).log_weights
+        if not pareto_k(drawn) < LARGEST_K_HAT:
+            continue
+        other, noise = mean_weight(drawn)
         gap, allowed = abs(other - value), APART * np.hypot(noise, error)
         heard += 1
         if gap > allowed:
