@@ -77,8 +77,9 @@ def _resampled(drawn: Weighed, rng: np.random.Generator) -> np.ndarray | None:
 
 def _num_final(route: Route, efficiency: float) -> int:
     wanted = (1 / max(efficiency, 1e-6) - 1) / AIM**2
-    affordable = max(TERMS / max(route.terms, 1), FEWEST)
-    return int(2 ** np.ceil(np.log2(np.clip(wanted, FEWEST, min(MOST, affordable)))))
+    fewest = min(FEWEST, 2 * route.per_round)
+    affordable = max(TERMS / max(route.terms, 1), fewest)
+    return int(2 ** np.ceil(np.log2(np.clip(wanted, fewest, min(MOST, affordable)))))
 
 
 def _doubts(bench: Workbench, route: Route, final: Weighed, value: float, error: float) -> list[str]:
@@ -101,19 +102,22 @@ def _doubts(bench: Workbench, route: Route, final: Weighed, value: float, error:
 def _contradictions(
     rng: np.random.Generator, others: list[tuple[Route, Weighed]], value: float, error: float, efficiency: float
 ) -> list[str]:
-    """Hold the value against that of every other proposal which could tell; below some efficiency one has to."""
+    """Hold the value against that of every other proposal which could tell; below some efficiency one has to.
+
+    A proposal that misses mass errs low: a higher value speaks against this one, a lower one against the other.
+    """
     said, heard = [], 0
     for route, pilot in others:
         if pilot.efficiency < SECOND:
             continue
-        drawn = route.draw(rng, FEWEST).log_weights
+        drawn = route.draw(rng, 2 * route.per_round).log_weights
         if not pareto_k(drawn) < LARGEST_K_HAT:
             continue
         other, noise = mean_weight(drawn)
-        gap, allowed = abs(other - value), APART * np.hypot(noise, error)
-        heard += 1
-        if gap > allowed:
-            said.append(f"another proposal ({route.name}) gives {other:.3f} ± {noise:.3f} instead of {value:.3f}")
+        allowed = APART * np.hypot(noise, error)
+        heard += abs(other - value) <= allowed
+        if other - value > allowed:
+            said.append(f"another proposal ({route.name}) finds more: {other:.3f} ± {noise:.3f} instead of {value:.3f}")
     if efficiency < ALONE and not heard:
         said.append(f"only {efficiency:.1%} of the draws count, and no second proposal is good enough to bear it out")
     return said

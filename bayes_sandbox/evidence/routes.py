@@ -12,7 +12,8 @@ from .workbench import Workbench
 PRIOR_SHARE = 0.05  # of the draws come from the prior: no weight is then above L / 0.05, whatever the mixture misses
 ROUNDS, PER_ROUND = 5, 4096
 GOOD_ENOUGH = 0.5  # efficiency at which a proposal is adapted no further
-TERMS_OF_A_MATRIX = 2.0  # for each of its entries
+FEWEST_A_ROUND, ROUND_TERMS = 2**10, 1e8  # draws of a round, where a draw is dear; terms of a likelihood
+MOST_TERMS = 2e10  # that a map may cost for all draws; beyond it the map is not looked for
 GAINED = 1.1  # times the efficiency before, or a round was the last
 
 Mixture = StudentMixture | ProductMixture
@@ -66,10 +67,15 @@ class Route:
 
     @property
     def terms(self) -> float:
-        """What a draw costs, in terms of a likelihood: a map with a matrix of its own for each point is dear."""
+        """What a draw costs, in terms of a likelihood: a map that climbs for each point is dear."""
         links = self.proposal.straightening.links if isinstance(self.proposal.straightening, Chain) else ()
         dear = any(isinstance(link, GivenFew) for link in links)
-        return self.bench.model.num_observations + (TERMS_OF_A_MATRIX * self.bench.coords.dimension**2 if dear else 0)
+        return self.bench.model.num_observations + (_terms_of_a_climb(self.bench) if dear else 0)
+
+    @property
+    def per_round(self) -> int:
+        """How many draws a round of adaptation takes."""
+        return int(2 ** np.floor(np.log2(np.clip(ROUND_TERMS / max(self.terms, 1), FEWEST_A_ROUND, PER_ROUND))))
 
     def draw(self, rng: np.random.Generator, n: int) -> Weighed:
         """Return n draws, the prior's share of them from the prior, weighed by what both together propose."""
@@ -97,20 +103,26 @@ class Route:
 
     def adapted(self, rng: np.random.Generator) -> tuple["Route", Weighed]:
         """Return the route fitted to its own weighted draws, for as long as that helps, and its last draws."""
-        best, drawn = self, self.draw(rng, PER_ROUND)
+        best, drawn = self, self.draw(rng, self.per_round)
         for _ in range(ROUNDS):
             usable = np.isfinite(drawn.latents).all(axis=1) & np.isfinite(drawn.log_weights)
             if drawn.efficiency > GOOD_ENOUGH or not usable.any():
                 break
             mixture = best.proposal.mixture.fitted(drawn.latents[usable], _clipped(drawn.log_weights[usable]))
             ahead = replace(best, proposal=replace(best.proposal, mixture=mixture))
-            again = ahead.draw(rng, PER_ROUND)
+            again = ahead.draw(rng, self.per_round)
             before, after = drawn.efficiency, again.efficiency
             if after > before:
                 best, drawn = ahead, again
             if after < GAINED * before and after > 0.01:
                 break
         return best, drawn
+
+
+def _terms_of_a_climb(bench: Workbench) -> float:
+    """Return what the conditional mode at one point costs: two Hessians, each a few gradients for every coordinate."""
+    d = bench.coords.dimension
+    return 8.0 * d * max(bench.model.num_observations, 1) + 2.0 * d**2
 
 
 def _clipped(log_weights: np.ndarray) -> np.ndarray:
@@ -222,7 +234,8 @@ def straightener(bench: Workbench, draws: np.ndarray) -> Straightener | None:
 
 
 def _straightener(bench: Workbench, draws: np.ndarray) -> Straightener | None:
-    few = given_few(bench.coords, draws, bench.rng("probes"))
+    dear = len(draws) * _terms_of_a_climb(bench) > MOST_TERMS
+    few = None if dear else given_few(bench.coords, draws, bench.rng("probes"))
     seen = draws if few is None else few.to_latent(draws)[0]
     if not np.isfinite(seen).all():
         return None
