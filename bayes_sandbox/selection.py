@@ -144,14 +144,16 @@ def compare_models(
     named = _named(models)
     _require_same_data(named)
     weights = _prior(prior_probabilities, len(named))
-    done = {
-        n: m if isinstance(m, Comparison) else compare(m, seed=seed, progress=progress, **options) for n, m in named
-    }
+    done: dict[str, Comparison] = {}
+    for name, one in named:
+        done[name] = one if isinstance(one, Comparison) else compare(one, seed=seed, progress=progress, **options)
+        if done[name].interrupted:  # somebody wants an end of it, not of this model alone
+            raise KeyboardInterrupt
     best = [c.best for c in done.values()]
     log_evidence = np.array([np.nan if b is None else b.log_evidence for b in best])
     error = np.array([np.inf if b is None else b.error for b in best])
     probabilities, spread = _probabilities(log_evidence, error, weights)
-    found = [_loo(c) for c in done.values()]
+    found = [_loo(name, c) for name, c in done.items()]
     checks = [_nested(done, pair, dict(at), seed) for pair, at in (nested or {}).items()]
     said = [*_said(done, log_evidence), *(w for _, ws in found for w in ws)]
     for check in checks:
@@ -235,7 +237,7 @@ def _said(done: Mapping[str, Comparison], log_evidence: np.ndarray) -> list[str]
     return said
 
 
-def _loo(done: Comparison) -> tuple[LOO | None, list[str]]:
+def _loo(name: str, done: Comparison) -> tuple[LOO | None, list[str]]:
     """Return PSIS-LOO summed over observed sites, and what a Pareto k has against it."""
     tree = pointwise_datatree(done)
     if tree is None:
@@ -251,7 +253,7 @@ def _loo(done: Comparison) -> tuple[LOO | None, list[str]]:
     if worst < LARGEST_PARETO_K:
         return loo, []
     return loo, [
-        f"LOO of {done.model.name}: Pareto k reaches {worst:.2f} (should be below {LARGEST_PARETO_K}): one observation "
+        f"LOO of {name}: Pareto k reaches {worst:.2f} (should be below {LARGEST_PARETO_K}): one observation "
         "alone moves the posterior far"
     ]
 

@@ -187,3 +187,45 @@ def test_savage_dickey_needs_draws_and_a_value_inside():
         bs.savage_dickey(bs.compare(urn, methods=["grid"]), at={"p": 0.5})
     with pytest.raises(EvidenceError, match="not inside the support"):
         bs.savage_dickey(bs.compare(urn, evidence=[], **FAST), at={"p": 1.5})
+
+
+@pytest.mark.parametrize(("noise", "tells"), [(0.5, True), (1e-4, False)])
+def test_savage_dickey_across_a_ridge_is_right_or_cannot_tell(noise, tells):
+    """Given the other weight, each is known to the noise over √40: at 1e-5 no draw's line passes near the value."""
+    rng = np.random.default_rng(4)
+    a = rng.normal(size=40)
+    x = np.column_stack([a, a + 1e-6 * rng.normal(size=40)])
+    y = 0.3 * a + noise * rng.normal(size=40)
+    model = bs.Model(
+        {"v": dist.Normal(0, 1), "w": dist.Normal(0, 1)},
+        lambda v, w: dist.Normal(v * x[:, 0] + w * x[:, 1], noise),
+        observed=y,
+    )
+    covariance = np.linalg.inv(np.eye(2) + x.T @ x / noise**2)
+    mean = covariance @ x.T @ y / noise**2
+    truth = stats.norm(mean[0], np.sqrt(covariance[0, 0])).logpdf(0.2) - stats.norm(0, 1).logpdf(0.2)
+    exact = np.random.default_rng(5).multivariate_normal(mean, covariance, (4, 1000))
+    done = bs.compare(model, methods=[], evidence=[], draws={"v": exact[..., 0], "w": exact[..., 1]})
+    found = bs.savage_dickey(done, at={"v": 0.2})
+    assert np.isfinite(found.error) == tells
+    assert not tells or abs(found.value - truth) < 4 * found.error < 1.0, (found, truth)
+
+
+def test_savage_dickey_under_a_prior_without_a_variance():
+    model = bs.Model({"mu": dist.Cauchy(0.0, 1.0)}, lambda mu: dist.Normal(mu, 1.0), observed=Y)
+    done = bs.compare(model, evidence=[], methods=["grid", "nuts"], **FAST)
+    found = bs.savage_dickey(done, at={"mu": 0.0})
+    truth = stats.norm(0, 1).logpdf(Y).sum() - done.grid.log_integral  # L(0) over the evidence
+    assert abs(found.value - truth) < 4 * found.error + 1e-6, (found, truth)
+    assert found.error < 0.05
+
+
+def test_an_interruption_ends_the_whole_comparison(monkeypatch):
+    from bayes_sandbox import comparison
+
+    def stop(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(comparison, "fit_map", stop)
+    with pytest.raises(KeyboardInterrupt):
+        bs.compare_models([normal(1.0), normal(2.0)], methods=["map"])
