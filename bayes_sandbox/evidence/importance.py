@@ -15,7 +15,7 @@ TERMS = 2e8  # densities times observations, that final draws may take
 LARGEST_K_HAT = 0.7  # Vehtari et al. 2024: above it the error bar itself cannot be believed
 SMALLEST_EFFICIENCY = 0.01
 ALONE = 0.1  # efficiency from which no second proposal is needed
-SECOND = 0.02  # efficiency from which another proposal can speak against the best
+SECOND = 0.02  # efficiency from which another proposal can bear out the best
 APART = 3.0  # standard errors between two proposals
 LARGEST_ERROR = 0.1
 MISSED, LARGEST_MISSED = 20.0, 0.02  # times too little of the proposal; the share of a chain's draws where that may be
@@ -104,18 +104,16 @@ def _contradictions(
 ) -> list[str]:
     """Hold the value against that of every other proposal which could tell; below some efficiency one has to.
 
-    A proposal that misses mass errs low: a higher value speaks against this one, a lower one against the other.
+    A proposal that misses mass errs low: a higher value, whatever its weights, speaks against this one, a lower one
+    against the other; only one whose own weights are sound can bear it out.
     """
     said, heard = [], 0
     for route, pilot in others:
-        if pilot.efficiency < SECOND:
-            continue
         drawn = route.draw(rng, 2 * route.per_round).log_weights
-        if not pareto_k(drawn) < LARGEST_K_HAT:
-            continue
         other, noise = mean_weight(drawn)
         allowed = APART * np.hypot(noise, error)
-        heard += abs(other - value) <= allowed
+        sound = pilot.efficiency > SECOND and pareto_k(drawn) < LARGEST_K_HAT
+        heard += sound and abs(other - value) <= allowed
         if other - value > allowed:
             said.append(f"another proposal ({route.name}) finds more: {other:.3f} ± {noise:.3f} instead of {value:.3f}")
     if efficiency < ALONE and not heard:
