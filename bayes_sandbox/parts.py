@@ -42,7 +42,7 @@ class FolderParts:
         """Return a part, None where it was not finished or cannot be read any more."""
         try:
             return pickle.loads(self._path(name).read_bytes())
-        except (OSError, EOFError, AttributeError, ImportError, ValueError, pickle.UnpicklingError):
+        except Exception:  # whatever a torn file, or one of another version, makes of it
             return None
 
     def keep(self, name: str, value: Any) -> None:

@@ -65,6 +65,11 @@ class StudentMixture:
         """Return the log density at x (n, d)."""
         return logsumexp(self.parts(x)[0], axis=1)
 
+    def whitened(self, centre: np.ndarray, scale: np.ndarray) -> "StudentMixture":
+        """Return the same as a density of z, x = centre + scale z."""
+        centres = np.linalg.solve(scale, (self.centres - centre).T).T
+        return replace(self, centres=centres, scales=np.linalg.solve(scale[None], self.scales))
+
     def widened(self, by: float) -> "StudentMixture":
         """Return the same with every scale so many times as large."""
         return replace(self, scales=by * self.scales)
@@ -187,7 +192,12 @@ def adapted(
         log_weights = log_density(x) - proposal.log_density(x)
         if not np.isfinite(log_weights.max()):
             continue
-        weight = np.exp(log_weights - log_weights.max())
-        weight = np.minimum(weight, np.sqrt(num_draws) * weight.mean())  # one draw must not lead (Ionides 2008)
-        proposal = proposal.fitted(x, weight / weight.sum())
+        proposal = proposal.fitted(x, clipped(log_weights))
     return proposal, x
+
+
+def clipped(log_weights: np.ndarray) -> np.ndarray:
+    """Return weights to adapt by, the largest clipped to √n times the mean (Ionides 2008): one draw must not lead."""
+    weight = np.exp(log_weights - log_weights.max())
+    weight = np.minimum(weight, np.sqrt(len(weight)) * weight.mean())
+    return np.asarray(weight / weight.sum())

@@ -142,7 +142,7 @@ def _is_good(coords: Coordinates, laplace: LaplaceFit, key: jax.Array) -> tuple[
 
 
 def _dispersed(model: Model, coords: Coordinates, seed: Any, num: int) -> np.ndarray:
-    """Return at most so many starts that know nothing of the mode: prior draws, chosen by a tempered likelihood.
+    """Return at most so many starts that know nothing of the mode: prior draws, any of the likeliest sixteenth.
 
     Chains that all begin at one mode agree on it, whatever else there is.
     """

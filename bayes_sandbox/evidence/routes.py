@@ -5,7 +5,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.special import logsumexp
 
-from ..proposals import ProductMixture, StudentMixture, from_humps, from_positions, joined, shrunk_factor, standard
+from ..proposals import (
+    ProductMixture,
+    StudentMixture,
+    clipped,
+    from_humps,
+    from_positions,
+    joined,
+    shrunk_factor,
+    standard,
+)
 from ..straightening import Affine, Chain, GivenFew, Straightening, given_few, warp
 from .workbench import Workbench
 
@@ -108,7 +117,7 @@ class Route:
             usable = np.isfinite(drawn.latents).all(axis=1) & np.isfinite(drawn.log_weights)
             if drawn.efficiency > GOOD_ENOUGH or not usable.any():
                 break
-            mixture = best.proposal.mixture.fitted(drawn.latents[usable], _clipped(drawn.log_weights[usable]))
+            mixture = best.proposal.mixture.fitted(drawn.latents[usable], clipped(drawn.log_weights[usable]))
             ahead = replace(best, proposal=replace(best.proposal, mixture=mixture))
             again = ahead.draw(rng, self.per_round)
             before, after = drawn.efficiency, again.efficiency
@@ -123,13 +132,6 @@ def _terms_of_a_climb(bench: Workbench) -> float:
     """Return what the conditional mode at one point costs: two Hessians, each a few gradients for every coordinate."""
     d = bench.coords.dimension
     return 8.0 * d * max(bench.model.num_observations, 1) + 2.0 * d**2
-
-
-def _clipped(log_weights: np.ndarray) -> np.ndarray:
-    """Weights for adaptation, the largest clipped to √n times the mean (Ionides 2008): one draw must not lead."""
-    weight = np.exp(log_weights - log_weights.max())
-    weight = np.minimum(weight, np.sqrt(len(weight)) * weight.mean())
-    return weight / weight.sum()
 
 
 def mean_weight(log_weights: np.ndarray) -> tuple[float, float]:
@@ -214,7 +216,7 @@ def plain(bench: Workbench, draws: np.ndarray | None) -> Route | None:
     if not humps and draws is None:
         return None
     frame = Whitener(bench).fit(None if draws is None else draws.reshape(-1, draws.shape[-1]))
-    mixtures = [_whitened(from_humps(humps), frame)] if humps else []
+    mixtures = [from_humps(humps).whitened(frame.centre, frame.scale)] if humps else []
     if draws is not None:
         mixtures.append(_of_chains(frame.to_latent(draws.reshape(-1, draws.shape[-1]))[0].reshape(draws.shape)))
     mixture = mixtures[0] if len(mixtures) == 1 else joined(*mixtures)
@@ -245,11 +247,6 @@ def _straightener(bench: Workbench, draws: np.ndarray) -> Straightener | None:
 
 def _standardizing(x: np.ndarray) -> Affine:
     return Affine(x.mean(axis=0), shrunk_factor(np.atleast_2d(np.cov(x.T)), len(x)))
-
-
-def _whitened(mixture: StudentMixture, frame: Affine) -> StudentMixture:
-    scales = np.linalg.solve(frame.scale[None], mixture.scales)
-    return replace(mixture, centres=frame.to_latent(mixture.centres)[0], scales=scales)
 
 
 def _of_chains(z: np.ndarray) -> StudentMixture:

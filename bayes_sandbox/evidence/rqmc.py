@@ -125,7 +125,11 @@ def estimate(bench: Workbench) -> Evidence:
     # Whitened, so that a covariance from few draws is shrunk towards the first one, not towards independence.
     frame, rng = Frame(first.centres[0], first.scales[0]), bench.rng("rqmc")
     proposal, near = adapted(
-        lambda z: log_density(bench, frame, z), whitened(first, frame), rng, rounds=ROUNDS, num_draws=PER_ROUND
+        lambda z: log_density(bench, frame, z),
+        first.whitened(frame.centre, frame.scale),
+        rng,
+        rounds=ROUNDS,
+        num_draws=PER_ROUND,
     )
     cloud = Cloud(bench, frame, proposal, rng)
     _grow(bench, cloud, started)
@@ -135,12 +139,6 @@ def estimate(bench: Workbench) -> Evidence:
 def log_density(bench: Workbench, frame: Frame, z: np.ndarray) -> np.ndarray:
     """Return the log density of a frame's z (n, d)."""
     return bench.coords.log_density_many(frame.position(z)) + frame.log_det
-
-
-def whitened(mixture: StudentMixture, frame: Frame) -> StudentMixture:
-    """Return a mixture over positions as one over a frame's z."""
-    scales = np.linalg.solve(frame.scale[None], mixture.scales)
-    return StudentMixture(mixture.weights, frame.inverse(mixture.centres), scales, mixture.df)
 
 
 def _declined(why: str, started: float) -> Evidence:

@@ -15,7 +15,7 @@ from ..quadrature.smolyak import Level, SparseSum, num_points
 from ..quadrature.summing import Frame
 from ..records import Evidence
 from .importance import LARGEST_ERROR
-from .rqmc import SMALLEST, Cloud, log_density, whitened
+from .rqmc import SMALLEST, Cloud, log_density
 from .workbench import Workbench
 
 TOLERANCE = 1e-5
@@ -143,7 +143,8 @@ def _judged(bench: Workbench, levels: list[Level], started: float) -> Evidence:
 def _check(bench: Workbench, num_points: int, started: float) -> Cloud:
     """Return an importance sample from Student-t's at the mode, as large as the grid if time allows."""
     frame = _frame(bench)
-    cloud = Cloud(bench, frame, whitened(from_humps(bench.laplace.humps, HEAVY), frame), bench.rng("sparse"))
+    proposal = from_humps(bench.laplace.humps, HEAVY).whitened(frame.centre, frame.scale)
+    cloud = Cloud(bench, frame, proposal, bench.rng("sparse"))
     cloud.grow()
     spent = cloud.grow()
     while cloud.size < min(num_points, LARGEST_CHECK) and time.perf_counter() - started + 2 * spent < bench.budget:
