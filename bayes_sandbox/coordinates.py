@@ -57,6 +57,7 @@ class Coordinates:
         self._shapes = dict(model.structure.shapes)
         self._sizes = dict(model.structure.unconstrained_shapes)
         self.dimension = model.dimension
+        self.num_observations = model.num_observations
         self.num_evaluations = 0  # densities at many positions, by whoever asked
         self.labels = [label for name, shape in self._sizes.items() for label in labels(name, shape)]
 
@@ -150,7 +151,7 @@ class Coordinates:
     @property
     def batch(self) -> int:
         """How many positions are evaluated at once."""
-        return batch_size(self._model.num_observations)
+        return batch_size(self.num_observations)
 
     def evaluate(self, positions: Any, count: int) -> jax.Array:
         """Return `parts_and_params` at the first `count` of a chunk of positions, left on the device."""

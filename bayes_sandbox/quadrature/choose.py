@@ -9,6 +9,7 @@ import numpy as np
 from ..batches import chunk_size
 from ..coordinates import Coordinates
 from .cell_integral import by_cells
+from .given import by_given
 from .integral import Integral
 from .job import Job
 from .ladder import climb_ladder
@@ -30,13 +31,16 @@ def attempts(rule: str, job: Job) -> Iterator[Integral]:
     """Yield what each rule makes of it, the cheapest first, for as long as the caller is not content.
 
     One smooth mode: the trapezoid where dimensions are few, Gauss–Hermite where they are not. Several: Gauss–Hermite
-    around each. All else, and whatever these did not settle, goes to cells.
+    around each. A normal given few coordinates: a sum over these. All else, and whatever these did not settle, goes to
+    cells.
     """
     d = job.model.dimension
     humps, auto = job.humps, rule == "auto"
     if job.frame is None:
         yield by_cells(job)
         return
+    if auto and d > CELLS_UP_TO:
+        yield from _if_any(by_given(job))
     if auto and d <= CELLS_UP_TO and 1 < len(job.all_humps) <= MOST_MODES:
         yield from _if_any(by_mixture(job))
     if rule == "trapezoid" or (auto and (d <= 3 or (d > CELLS_UP_TO and len(humps) != 1))):
@@ -44,6 +48,8 @@ def attempts(rule: str, job: Job) -> Iterator[Integral]:
         yield from _if_any(by_trapezoid(job, most))
     if rule == "gauss-hermite" or (auto and d > 3 and len(humps) == 1 and job.laplace.converged):
         yield from _if_any(by_ladder(job))
+    if auto and 1 < d <= CELLS_UP_TO:
+        yield from _if_any(by_given(job))
     if auto and 1 < d <= CELLS_UP_TO and humps:
         yield from by_slices(job)
     if rule == "cells" or (auto and d <= CELLS_UP_TO and job.max_nodes >= FEWEST):

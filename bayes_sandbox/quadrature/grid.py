@@ -13,7 +13,8 @@ from ..progress import progress_of
 from ..records import Evidence
 from ..seeds import as_key
 from .cell_posterior import cell_marginal
-from .choose import RULES, affordable, declined_sentence, fits
+from .choose import CELLS_UP_TO, RULES, affordable, declined_sentence, fits
+from .given import GivenIntegral, given_marginal, steering_of
 from .integral import CellIntegral, Integral, MixtureIntegral, TensorIntegral, Tolerance
 from .job import Job, first_frame
 from .judging import most_credible, try_rules
@@ -134,17 +135,19 @@ def fit_grid(
     as_key(seed)  # one that is none is refused before anything runs
     coords = coordinates_of(model)
     max_nodes, rate = affordable(coords, max_evaluations, budget)
-    if not fits(model.dimension, max_nodes):
+    few = steering_of(model, coords, seed) if rule == "auto" and model.dimension > CELLS_UP_TO else ()
+    if not few and not fits(model.dimension, max_nodes):
         return _declined(model, declined_sentence(model.dimension, max_nodes, rate), started)
     laplace = laplace or fit_laplace(model, seed=seed)
-    job = Job(model, coords, laplace, tolerance, max_nodes, seed, draws, progress_of(progress))
+    job = Job(model, coords, laplace, tolerance, max_nodes, seed, draws, progress_of(progress), few)
     if job.frame is None and not len(job.points.finite().positions):
         return _declined(model, "no point tried had a finite density; there is nothing to sum", started)
     if rule == "auto":
         job.look_further()
     tried = try_rules(rule, job)
     if not tried:
-        return _declined(model, _too_fine(job), started)
+        why = _too_fine(job) if fits(model.dimension, max_nodes) else declined_sentence(model.dimension, max_nodes, rate)
+        return _declined(model, why, started)
     return _record(job, *most_credible(tried), started)
 
 
@@ -181,7 +184,7 @@ def _too_fine(job: Job) -> str:
 def _record(job: Job, integral: Integral, drawn: Drawn, doubts: list[str], started: float) -> GridFit:
     coords, model = job.coords, job.model
     draws = coords.constrain_many(drawn.positions)
-    mean, sd = _moments(coords, integral)
+    mean, sd = _moments(coords, integral, draws)
     marginals = _marginals(job, integral, draws)
     seconds = time.perf_counter() - started
     images = f"{job.laplace.images}; " if job.laplace.images else ""
@@ -207,8 +210,17 @@ def _record(job: Job, integral: Integral, drawn: Drawn, doubts: list[str], start
     )
 
 
-def _moments(coords: Coordinates, integral: Integral) -> tuple[np.ndarray, np.ndarray]:
+def _columns(draws: dict[str, np.ndarray]) -> np.ndarray:
+    """Return draws of the params, flat: (chain, draw, num_params)."""
+    return np.concatenate([v.reshape(*v.shape[:2], -1) for v in draws.values()], axis=-1)
+
+
+def _moments(coords: Coordinates, integral: Integral, draws: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Return mean and sd of the params, flat."""
+    if isinstance(integral, GivenIntegral):  # NaN for what more than one coordinate sets
+        columns = _columns(draws)
+        mean = np.where(np.isnan(integral.mean), columns.mean(axis=(0, 1)), integral.mean)
+        return mean, np.where(np.isnan(integral.sd), columns.std(axis=(0, 1)), integral.sd)
     if isinstance(integral, CellIntegral):
         return integral.cut.found.moments()
     if isinstance(integral, MixtureIntegral | SlicesIntegral):
@@ -240,11 +252,13 @@ def _evidence(model: Model, integral: Integral, doubts: list[str], num_evaluatio
 def _marginals(job: Job, integral: Integral, draws: dict[str, np.ndarray]) -> dict[str, Marginal]:
     own = job.coords.own_axis
     share = job.worth(*MARGINAL_NODES) / max(int((own >= 0).sum()), 1)
-    columns = np.concatenate([v.reshape(*v.shape[:2], -1) for v in draws.values()], axis=-1)
+    columns = _columns(draws)
 
     def one(i: int) -> Marginal:
         if own[i] < 0 or isinstance(integral, SlicesIntegral):
             return drawn_marginal(columns[..., i])
+        if isinstance(integral, GivenIntegral):
+            return given_marginal(job.coords, integral, i, columns[..., i])
         if isinstance(integral, CellIntegral):
             return cell_marginal(job, integral, i, share) or drawn_marginal(columns[..., i])
         if isinstance(integral, MixtureIntegral):

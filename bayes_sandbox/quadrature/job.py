@@ -48,6 +48,7 @@ class Job:
     seed: Any
     draws: np.ndarray | None  # positions of a NUTS run, where there is one
     progress: Progress
+    few: tuple[int, ...] = ()  # coordinates given which the rest is a normal, as far as known beforehand
 
     def __post_init__(self) -> None:
         self._before = self.coords.num_evaluations

@@ -6,6 +6,7 @@ from ..proposals import HEAVY, from_humps
 from .cell_integral import LOST
 from .cell_posterior import draw_from_cells
 from .choose import attempts
+from .given import GivenIntegral, draw_given
 from .integral import CellIntegral, Integral, MixtureIntegral, TensorIntegral, Tolerance
 from .job import Job
 from .posterior import FEWEST_ALONG, MESH, NUM_CHAINS, NUM_DRAWS, NUM_PROPOSED, Drawn, draw_from_grid
@@ -56,6 +57,8 @@ def _draw(job: Job, integral: Integral) -> Drawn:
         return draw_from_proposal(job, from_humps(integral.humps, HEAVY), integral.log_value, shape)
     if isinstance(integral, SlicesIntegral):
         return draw_from_proposal(job, integral, integral.log_value, shape)
+    if isinstance(integral, GivenIntegral):
+        return draw_given(job, integral)
     assert isinstance(integral, TensorIntegral)
     mesh = job.worth(max(MESH[0], FEWEST_ALONG**job.model.dimension), MESH[1])
     return draw_from_grid(job.coords, integral, job.points, job.rng, mesh, job.worth(*NUM_PROPOSED))

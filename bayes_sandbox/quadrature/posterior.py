@@ -1,6 +1,6 @@
 """The posterior from a grid: a curve for each component, quantiles, and draws with their effective sample size."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -196,76 +196,95 @@ class Drawn:
     lost: float = 0.0
 
 
+@dataclass(frozen=True)
+class Interpolant:
+    """The multilinear interpolant of a density over a grid that fits in memory, in t with z = sinh t."""
+
+    coords: Coordinates
+    integral: TensorIntegral
+    heights: np.ndarray  # at the nodes, relative to the peak
+    peak: float
+    lower: np.ndarray
+    step: np.ndarray
+
+    @property
+    def saturated_share(self) -> float:
+        """The share of it at nodes where float64 cannot tell a parameter from its edge."""
+        heavy = np.flatnonzero(self.heights.ravel() > 1e-12)
+        index = np.stack(np.unravel_index(heavy, self.heights.shape), axis=-1)
+        there = self.integral.frame.position(np.sinh(self.lower + self.step * index))
+        return float(self.heights.ravel()[heavy][self.coords.saturated(there)].sum() / self.heights.sum())
+
+    def sample(self, rng: np.random.Generator, num: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return positions (num, d) and their log density."""
+        cell = rng.choice(self.heights.size, size=num, p=self.heights.reshape(-1) / self.heights.sum())
+        index = np.stack(np.unravel_index(cell, self.heights.shape), axis=-1)
+        where = index + rng.random(index.shape) - rng.random(index.shape)  # triangular on (−1, 1)
+        t = self.lower + self.step * where
+        log_q = np.log(_interpolate(self.heights, where)) - np.log(self.heights.sum()) - np.log(self.step).sum()
+        frame = self.integral.frame
+        return frame.position(np.sinh(t)), log_q - np.log(np.cosh(t)).sum(axis=-1) - frame.log_det
+
+    def unseen(self, points: Points) -> tuple[float, np.ndarray]:
+        """Return the share of the integral in cells of the grid where a point stands far above their corners, and the
+        highest of these points."""
+        points, frame = points.finite(), self.integral.frame
+        t = np.arcsinh(frame.inverse(points.positions))
+        log_g = points.log_density + np.log(np.cosh(t)).sum(axis=1) + frame.log_det
+        where = (t - self.lower) / self.step
+        over = log_g - self.peak > np.log(_interpolate(self.heights, where)) + UNSEEN
+        log_mass = np.minimum(log_g + np.log(self.step).sum(), points.log_density + points.log_reach)[over]
+        _, cell = np.unique(np.floor(where[over]), axis=0, return_inverse=True)
+        most = np.full(cell.max() + 1 if len(cell) else 0, -np.inf)
+        np.maximum.at(most, cell, log_mass)
+        highest = np.flatnonzero(over)[np.argsort(-points.log_density[over])[:MOST_REVEALED]]
+        return float(np.exp(np.minimum(most - self.integral.log_value, 50.0)).sum()), points.positions[highest]
+
+    def choose(
+        self, rng: np.random.Generator, points: Points, x: np.ndarray, log_q: np.ndarray, log_f: np.ndarray
+    ) -> tuple[Drawn, np.ndarray]:
+        """Draw, by their weights, from positions x (n, d) proposed with these densities; return which were taken, too.
+
+        The weights' mean is an estimate of the evidence at random points, none of them a node: a sum that missed
+        something between its nodes is contradicted by it.
+        """
+        log_weight = log_f - log_q
+        weight = np.exp(log_weight - log_weight.max())
+        mean, num = weight.mean(), len(x)
+        kept = rng.choice(num, size=NUM_CHAINS * NUM_DRAWS, p=weight / weight.sum())
+        (seen, known), (drawn_anew, new) = (self.unseen(p) for p in (points, Points(x, log_f, np.full(num, np.inf))))
+        drawn = Drawn(
+            positions=x[kept].reshape(NUM_CHAINS, NUM_DRAWS, -1),
+            ess=float(weight.sum() ** 2 / (weight**2).sum() / num * NUM_CHAINS * NUM_DRAWS),
+            log_evidence=float(log_weight.max() + np.log(mean)),
+            standard_error=float(weight.std() / mean / np.sqrt(num)),
+            unseen=max(seen, drawn_anew if drawn_anew > NOTABLE else 0.0),
+            revealed=np.concatenate([known, new, x[np.argsort(-log_f)[:MOST_REVEALED]]]),
+        )
+        return drawn, kept
+
+
+def interpolant(coords: Coordinates, integral: TensorIntegral, max_nodes: int) -> Interpolant:
+    """Return the interpolant over where the mass is, on at most so many nodes, evenly spaced in t."""
+    dimension, frame = len(integral.span), integral.frame
+    per_axis = int(min(max_nodes ** (1 / dimension), 4096))
+    lower, upper = np.arcsinh(integral.span).T
+    step = (upper - lower) / (per_axis - 1)
+    mesh = np.meshgrid(*(low + by * np.arange(per_axis) for low, by in zip(lower, step)), indexing="ij")
+    t = np.stack(mesh, axis=-1)
+    values = coords.log_density_many(frame.position(np.sinh(t)))
+    log_g = values + np.log(np.cosh(t)).sum(axis=-1) + frame.log_det
+    return Interpolant(coords, integral, np.exp(log_g - log_g.max()), float(log_g.max()), lower, step)
+
+
 def draw_from_grid(
     coords: Coordinates, integral: TensorIntegral, points: Points, rng: np.random.Generator, max_nodes: int, num: int
 ) -> Drawn:
-    """Draw from the multilinear interpolant of the density over a grid that fits in memory, and weigh by the truth.
-
-    The weights' mean is an estimate of the evidence at random points, none of them a node: a sum that missed
-    something between its nodes is contradicted by it.
-    """
-    lower, step, counts = _cells(integral, max_nodes)
-    mesh = np.meshgrid(*(lower[j] + step[j] * np.arange(n) for j, n in enumerate(counts)), indexing="ij")
-    log_g = _log_density_of_t(coords, integral.frame, np.stack(mesh, axis=-1))
-    peak = log_g.max()
-    heights = np.exp(log_g - peak)
-    heavy = np.flatnonzero(heights.ravel() > 1e-12)
-    there = integral.frame.position(np.sinh(np.stack(mesh, axis=-1).reshape(-1, len(counts))[heavy]))
-    lost = heights.ravel()[heavy][coords.saturated(there)].sum() / heights.sum()
-    cell = rng.choice(heights.size, size=num, p=heights.reshape(-1) / heights.sum())
-    index = np.stack(np.unravel_index(cell, counts), axis=-1)
-    offset = rng.random((num, len(counts))) - rng.random((num, len(counts)))  # triangular on (−1, 1)
-    t = lower + step * (index + offset)
-    proposal = _interpolate(heights, index + offset)
-    log_weight = _log_density_of_t(coords, integral.frame, t) - peak - np.log(proposal)
-    weight = np.exp(log_weight - log_weight.max())
-    mean = weight.mean()
-    log_volume = np.log(heights.sum()) + np.log(step).sum()
-    kept = rng.choice(num, size=NUM_CHAINS * NUM_DRAWS, p=weight / weight.sum())
-    positions = integral.frame.position(np.sinh(t[kept])).reshape(NUM_CHAINS, NUM_DRAWS, -1)
-    log_f = log_weight + np.log(proposal) + peak - np.log(np.cosh(t)).sum(axis=-1) - integral.frame.log_det
-    fresh = Points(integral.frame.position(np.sinh(t)), log_f, np.full(num, np.inf))
-    (seen, known), (drawn_anew, new) = (_unseen(integral, p, heights, peak, lower, step) for p in (points, fresh))
-    return Drawn(
-        positions=positions,
-        ess=float(weight.sum() ** 2 / (weight**2).sum() / num * NUM_CHAINS * NUM_DRAWS),
-        log_evidence=float(peak + log_volume + log_weight.max() + np.log(mean)),
-        standard_error=float(weight.std() / mean / np.sqrt(num)),
-        unseen=max(seen, drawn_anew if drawn_anew > NOTABLE else 0.0),
-        revealed=np.concatenate([known, new, fresh.positions[np.argsort(-log_f)[:MOST_REVEALED]]]),
-        lost=float(lost),
-    )
-
-
-def _unseen(
-    integral: TensorIntegral, points: Points, heights: np.ndarray, peak: float, lower: np.ndarray, step: np.ndarray
-) -> tuple[float, np.ndarray]:
-    """Return the share of the integral in cells of the grid where a point stands far above their corners, and the
-    highest of these points."""
-    points = points.finite()
-    t = np.arcsinh(integral.frame.inverse(points.positions))
-    log_g = points.log_density + np.log(np.cosh(t)).sum(axis=1) + integral.frame.log_det
-    where = (t - lower) / step
-    over = log_g - peak > np.log(_interpolate(heights, where)) + UNSEEN
-    log_mass = np.minimum(log_g + np.log(step).sum(), points.log_density + points.log_reach)[over]
-    _, cell = np.unique(np.floor(where[over]), axis=0, return_inverse=True)
-    most = np.full(cell.max() + 1 if len(cell) else 0, -np.inf)
-    np.maximum.at(most, cell, log_mass)
-    highest = np.flatnonzero(over)[np.argsort(-points.log_density[over])[:MOST_REVEALED]]
-    return float(np.exp(np.minimum(most - integral.log_value, 50.0)).sum()), points.positions[highest]
-
-
-def _cells(integral: TensorIntegral, max_nodes: int) -> tuple[np.ndarray, np.ndarray, tuple[int, ...]]:
-    """Return lower ends, steps and counts of a uniform grid in t over where the mass is."""
-    dimension = len(integral.span)
-    per_axis = int(min(max_nodes ** (1 / dimension), 4096))
-    lower, upper = np.arcsinh(integral.span).T
-    return lower, (upper - lower) / (per_axis - 1), (per_axis,) * dimension
-
-
-def _log_density_of_t(coords: Coordinates, frame: Frame, t: np.ndarray) -> np.ndarray:
-    values = coords.log_density_many(frame.position(np.sinh(t)))
-    return values + np.log(np.cosh(t)).sum(axis=-1) + frame.log_det
+    """Draw from the interpolant of the density over a grid that fits in memory, and weigh by the truth."""
+    proposal = interpolant(coords, integral, max_nodes)
+    x, log_q = proposal.sample(rng, num)
+    drawn, _ = proposal.choose(rng, points, x, log_q, coords.log_density_many(x))
+    return replace(drawn, lost=proposal.saturated_share)
 
 
 def _interpolate(heights: np.ndarray, where: np.ndarray) -> np.ndarray:

@@ -1,0 +1,198 @@
+"""Which few coordinates steer a posterior that is exactly a normal given them, and the density of these few alone.
+
+Given its scales a hierarchy with normal observations is a normal in everything else, and so is a regression given its
+noise. The many then integrate out in closed form (Rue, Martino & Chopin 2009, equation 3, where it is exact),
+
+    log ∫ f(h, w) dw = log f(h, m) + ½ dim(w) log 2π − ½ log|Λ|,
+
+with m = m(h) the mode of w given h and Λ = Λ(h) minus its Hessian there.
+"""
+
+from functools import cached_property
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ..batches import chunk_size, evaluate, in_batches
+from ..coordinates import NUM_PARTS, Coordinates
+from ..optimization.surface import Surface
+from .rules import gauss_hermite
+
+MOST_STEERING = 3
+NUM_PROBES = 2
+STEP = 0.37  # of a coordinate's spread: how far it is moved, to see whether curvature changes
+SAME = 1e-7  # of curvature: no change
+JITTER = 1e-15  # of the diagonal: where a neck is so narrow that float64 loses the rest, there is still a factor
+NODES = 9  # along each of the many: means and variances of params that are no linear function of them
+TERMS = 2**17  # of the matrices of one batch
+
+
+def steering(coords: Coordinates, positions: np.ndarray) -> tuple[int, ...]:
+    """Return the fewest coordinates given which curvature is the same everywhere; none where it takes more than three.
+
+    Each coordinate is moved in turn from some of these positions (n, d): a triple (j, a, b) of coordinates where
+    moving j changes ∂²/∂a∂b has one that steers, at least. What is left to steer nothing is taken out greedily.
+    Nor is there any where nothing at all changes: that is a Gaussian.
+    """
+    d, heights = coords.dimension, coords.log_density_many(positions)
+    order = np.argsort(-heights)[: max(len(positions) // 10, NUM_PROBES)]
+    spread = positions[order].std(axis=0) + 1e-3
+    surface, changed = Surface(coords.log_density), np.zeros((d, d, d), bool)
+    for base in positions[order[:NUM_PROBES]]:
+        before = surface.hessian(base)
+        for j in range(d):
+            after = surface.hessian(base + STEP * spread[j] * np.eye(d)[j])
+            if not np.isfinite(after - before).all():
+                return ()
+            width = np.sqrt(np.maximum(np.abs(np.diag(before)), np.abs(np.diag(after))))
+            width = np.maximum(width, 1e-8 * width.max())
+            changed[j] |= np.abs(after - before) > SAME * np.outer(width, width)
+        coords.num_evaluations += surface.num_evaluations * d
+        surface.num_evaluations = 0
+        if changed[np.arange(d), np.arange(d), np.arange(d)].sum() > MOST_STEERING:
+            return ()  # each of these can only be one that steers
+    found = list[int]()
+    while changed.any() and len(found) <= MOST_STEERING:
+        times = changed.sum(axis=(1, 2)) + changed.sum(axis=(0, 2)) + changed.sum(axis=(0, 1))
+        worst = int(times.argmax())
+        found.append(worst)
+        changed[worst], changed[:, worst], changed[:, :, worst] = False, False, False
+    return tuple(sorted(found)) if len(found) <= min(MOST_STEERING, d - 1) else ()
+
+
+class Steering(Coordinates):
+    """The steering coordinates h as coordinates of their own, with the density of h that is left of the whole one.
+
+    As params they have the conditional means and variances of the model's params, and what rounding leaves open.
+    """
+
+    def __init__(self, whole: Coordinates, few: tuple[int, ...], start: np.ndarray):
+        self.whole, self.start = whole, start
+        self._num_terms = whole.num_observations
+        self.few = np.array(few)
+        self.rest = np.setdiff1d(np.arange(whole.dimension), self.few)
+        self.dimension = len(few)
+        self.num_evaluations = 0
+        self.labels = [whole.labels[i] for i in few]
+
+    @property
+    def cost(self) -> int:
+        """What one point costs, in densities: a gradient for each of the many, and a few."""
+        return len(self.rest) + 3
+
+    def charge(self) -> None:
+        """Count what was asked here among the densities of the whole."""
+        self.whole.num_evaluations += self.num_evaluations * self.cost
+        self.num_evaluations = 0
+
+    @property
+    def batch(self) -> int:
+        terms = max(self._num_terms, len(self.rest)) * len(self.rest)
+        return int(np.clip(2 ** round(np.log2(TERMS / terms)), 4, 256))
+
+    # --- one point ---
+
+    def given(self, point: Any) -> jax.Array:
+        """Return, for (h, ζ) of shape (d,), what is known given h, as one vector that `Given` takes apart.
+
+        ζ is a draw from a standard normal of what is not steering, of which w = m + L⁻ᵀ ζ is made.
+        """
+        k = self.dimension
+        h, zeta = point[:k], point[k:]
+        first = jnp.asarray(self.start[self.rest])
+
+        def fall(w: Any) -> Any:
+            return -self.whole.log_density(self._placed(h, w))
+
+        precision = jax.jacfwd(jax.grad(fall))(first)
+        diagonal = jnp.diag(precision)
+        factor = jnp.linalg.cholesky((precision + precision.T) / 2 + JITTER * jnp.diag(jnp.abs(diagonal)))
+
+        def step(_: Any, state: tuple[Any, Any, Any]) -> tuple[Any, Any, Any]:
+            ahead, _, _ = state
+            height, slope = jax.value_and_grad(fall)(ahead)
+            return ahead - jax.scipy.linalg.cho_solve((factor, True), slope), ahead, height
+
+        # One step leads to the mode of a normal, a second takes away what rounding left, a third asks how high it is.
+        _, mode, height = jax.lax.fori_loop(0, 3, step, (first, first, jnp.zeros(())))
+        inverse = jax.scipy.linalg.solve_triangular(factor, jnp.eye(len(mode)), lower=True)
+        sd = jnp.sqrt((inverse**2).sum(axis=0))
+        log_det = jnp.log(jnp.diag(factor)).sum()
+        log_mass = -height + 0.5 * len(mode) * jnp.log(2 * jnp.pi) - log_det
+        rounding = jnp.finfo(float).eps * len(mode) * (jnp.abs(diagonal) * sd**2).sum()
+        axis = gauss_hermite(NODES)
+        weights = jnp.exp(axis.log_weights - axis.nodes**2 / 2) / jnp.sqrt(2 * jnp.pi)
+        params = jax.vmap(lambda z: self.whole.constrain_flat(self._placed(h, mode + sd * z)))(jnp.asarray(axis.nodes))
+        mean = weights @ params
+        variance = weights @ (params - mean) ** 2
+        w = mode + inverse.T @ zeta
+        return jnp.concatenate(
+            [jnp.stack([log_mass, log_det]), mean, variance, jnp.clip(rounding, 0, 1)[None], w, sd]
+        )
+
+    def parts_and_params(self, position: Any) -> jax.Array:
+        found = self.given(jnp.concatenate([position, jnp.zeros(len(self.rest))]))
+        return self._as_parts(found[None])[0]
+
+    def constrain_flat(self, position: Any) -> jax.Array:
+        """Return the model's params, of which only those set by h are meant."""
+        return self.whole.constrain_flat(self._placed(position, jnp.asarray(self.start[self.rest])))
+
+    def _placed(self, h: Any, w: Any) -> jax.Array:
+        return jnp.zeros(self.whole.dimension).at[self.few].set(h).at[self.rest].set(w)
+
+    def _as_parts(self, found: Any) -> jax.Array:
+        """Return what `Coordinates.parts_and_params` would, of vectors (n, …)."""
+        zeros = jnp.zeros((len(found), NUM_PARTS - 1))
+        return jnp.concatenate([found[:, :1], zeros, found[:, 2 : 3 + 2 * self.num_params]], axis=1)
+
+    @property
+    def num_params(self) -> int:
+        return len(self.whole.own_axis)
+
+    # --- many points ---
+
+    def evaluate(self, positions: Any, count: int) -> jax.Array:
+        self.num_evaluations += count
+        points = jnp.concatenate([positions, jnp.zeros((len(positions), len(self.rest)))], axis=1)
+        return self._as_parts(evaluate(self.given, self.batch, points, -(-count // self.batch)))
+
+    def everything_many(self, positions: Any) -> np.ndarray:
+        positions = np.asarray(positions, float)
+        rows = positions.reshape(-1, self.dimension)
+        found = np.asarray(self._as_parts(self._many(np.column_stack([rows, np.zeros((len(rows), len(self.rest)))]))))
+        return found.reshape(positions.shape[:-1] + found.shape[1:])
+
+    def given_many(self, h: np.ndarray, zeta: np.ndarray | None = None) -> "Given":
+        """Return what is known given each h (n, k)."""
+        zeta = np.zeros((len(h), len(self.rest))) if zeta is None else zeta
+        return Given(self, h, zeta, self._many(np.column_stack([h, zeta])))
+
+    def _many(self, points: np.ndarray) -> np.ndarray:
+        self.num_evaluations += len(points)
+        return in_batches(self.given, self.batch, chunk_size())(points)
+
+    def saturated(self, positions: np.ndarray) -> np.ndarray:
+        return np.zeros(len(positions), bool)
+
+    @cached_property
+    def own_axis(self) -> np.ndarray:
+        """For each of the model's parameters the steering coordinate that alone sets it, by its place here; else −1."""
+        place = np.full(self.whole.dimension + 1, -1)
+        place[self.few] = np.arange(self.dimension)
+        return place[self.whole.own_axis]
+
+
+class Given:
+    """What is known given h (n, k): the mass, a point (h, w) made from ζ, and the marginals of each w."""
+
+    def __init__(self, reduced: Steering, h: np.ndarray, zeta: np.ndarray, found: np.ndarray):
+        num, (self.log_mass, self.log_det) = len(reduced.rest), found[:, :2].T
+        self.rounding = found[:, 2 + 2 * reduced.num_params]
+        self.w, self.sd = found[:, -2 * num : -num], found[:, -num:]
+        self.positions = np.zeros((len(h), reduced.whole.dimension))
+        self.positions[:, reduced.few], self.positions[:, reduced.rest] = h, self.w
+        log_normal = self.log_det - 0.5 * num * np.log(2 * np.pi) - 0.5 * (zeta**2).sum(axis=1)
+        self.log_predicted = self.log_mass + log_normal  # log f, if it is a normal given h
