@@ -10,7 +10,7 @@ so that integrals agree in both coordinates while modes do not.
 
 import functools
 import math
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 import jax
@@ -59,6 +59,7 @@ class Coordinates:
         self.dimension = model.dimension
         self.num_observations = model.num_observations
         self.num_evaluations = 0  # densities at many positions, by whoever asked
+        self.searches: dict[Hashable, Any] = {}  # for modes, the last few
         self.labels = [label for name, shape in self._sizes.items() for label in labels(name, shape)]
 
     def split(self, position: Position) -> dict[str, jax.Array]:

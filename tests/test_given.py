@@ -26,7 +26,7 @@ def labels_of(model):
 
 
 @pytest.mark.parametrize(
-    "name, steer",
+    ("name", "steer"),
     [
         ("three schools 5d", "tau"),
         ("eight schools, centred 10d", "tau"),
@@ -98,7 +98,7 @@ def test_draws_are_of_the_same_posterior(conjugate):
     assert np.abs(fit.draws["w"].std(axis=(0, 1)) / w.std() - 1).max() < 0.1
 
 
-def latents(prior, **more):
+def latents(prior):
     """Seven latents about a mean of a spread that is not known, seen with noise."""
     y = np.array([1.2, -0.7, 2.2, 0.4, 3.1, -1.6, 0.9])
     return bs.Model({"tau": dist.HalfNormal(1.0), "theta": prior}, lambda theta: dist.Normal(theta, 0.8), observed=y)

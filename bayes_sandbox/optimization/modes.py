@@ -14,6 +14,8 @@ from .surface import Density, Surface
 SAME = 0.1  # two ends nearer than this, in standard deviations of the mode, are one mode
 OFTEN = 3  # hits after which a mode is no chance find
 MATTERS = 10.0  # nats below the highest
+FEWEST_LOST = 8  # climbs that met no mode, but a density without bound, after which no other is begun
+REMEMBERED = 4  # searches
 MODES = (Kind.PEAK, Kind.EDGE, Kind.CORNER)
 
 
@@ -48,15 +50,32 @@ class Search:
 def search(model: Model, coords: Coordinates, density: Density, starts: np.ndarray, at_least: int) -> Search:
     """Climb `density` (a function of the position) from starts (n, dimension) and sort what was found.
 
-    After `at_least` climbs it goes on only while there are several modes and one of them was hit by chance.
+    After `at_least` climbs it goes on only while there are several modes and one of them was hit by chance; after half
+    of them it stops where they rose without bound and met no mode. The MAP and the Laplace fit of one seed ask for the
+    same search: it is remembered.
     """
+    key = (density, starts.tobytes(), at_least)
+    if key not in coords.searches:
+        while len(coords.searches) >= REMEMBERED:
+            coords.searches.pop(next(iter(coords.searches)))
+        coords.searches[key] = _searched(model, coords, density, starts, at_least)
+    found: Search = coords.searches[key]
+    return found
+
+
+def _searched(model: Model, coords: Coordinates, density: Density, starts: np.ndarray, at_least: int) -> Search:
     edges = edge_coordinates(coords)
     surface = Surface(density, far=far_out(edges))
     split = Split(model, coords, density) if cornered(model) else None
     ends: list[Climb] = []
     modes, hits = list[Climb](), list[int]()
-    for first in range(0, len(starts), max(at_least, 1)):
-        ends += [_one(surface, start, split, edges) for start in starts[first : first + at_least]]
+    for last in (max(at_least // 2, 1), *range(at_least, len(starts) + at_least, max(at_least, 1))):
+        ends += [_one(surface, start, split, edges) for start in starts[len(ends) : last]]
+        kinds = {end.kind for end in ends}
+        if len(ends) >= FEWEST_LOST and Kind.UNBOUNDED in kinds and kinds.isdisjoint(MODES):
+            break
+        if len(ends) < min(at_least, len(starts)):
+            continue
         modes, hits = _distinct(surface, [end for end in ends if end.kind in MODES])
         if len(modes) == len(ends) or not _by_chance(modes, hits):
             break

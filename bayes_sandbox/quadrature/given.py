@@ -4,34 +4,28 @@ The trapezoid sees a density of one to three dimensions, whatever the dimension 
 normal is not assumed: at random points, from far inside to far outside, the density has to be what a normal would be.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
-from scipy.special import ndtr
 
 from ..coordinates import Coordinates
 from ..model import Model
 from ..optimization.starts import starting_positions
 from .integral import Integral, TensorIntegral
 from .job import Job
-from .posterior import Drawn, Marginal, along, axes_for, drawn_marginal, interpolant, led_marginal
 from .rules import sinh_trapezoid
 from .steering import Given, Steering, steering
 from .subdivision import Points
 from .summing import Frame, Summer
 from .trapezoid import trapezoid
 
-NUM_GUESSES = 512
-NUM_CHECKED, WIDEST = 512, 8.0  # points at which a normal is looked for, up to so many conditional sds from the mode
+NUM_GUESSES, WIDEST = 512, 8.0  # points at which a normal is looked for, up to so many conditional sds from its mode
 EXACT = 1e-8  # of log f and of its quadratic: no difference
 LOST = 4.0  # times the mass where rounding has lost the conditional normal
 LOSSY = 1e-3  # of a conditional normal, lost by rounding
-MESH = {1: 256, 2: 32**2, 3: 14**3}  # nodes that draws of what steers are interpolated from
 MIXED = {1: 128, 2: 22**2, 3: 10**3}  # normals of which a curve is made
-QUANTILES, BISECTIONS = (1e-9, 0.25, 0.5, 0.75, 1 - 1e-9), 80  # that a curve is laid out by
-NUM_PROPOSED, NUM_POINTS = 2**12, 801  # random points that check; points of a curve
 
 
 @dataclass(frozen=True)
@@ -49,7 +43,7 @@ class GivenIntegral(Integral):
         """Weights of normals whose mixture is the posterior, and these."""
         frame, k = self.sum.frame, self.reduced.dimension
         t, most = np.arcsinh(self.sum.span), round(MIXED[k] ** (1 / k))
-        axes = [sinh_trapezoid(*np.sinh(ends), (ends[1] - ends[0]) / (most - 1)) for ends in t]
+        axes = [sinh_trapezoid(np.sinh(low), np.sinh(high), (high - low) / (most - 1)) for low, high in t]
         z = np.stack(np.meshgrid(*(a.nodes for a in axes), indexing="ij"), axis=-1).reshape(-1, k)
         log_w = np.sum(np.meshgrid(*(a.log_weights for a in axes), indexing="ij"), axis=0).reshape(-1)
         given = self.reduced.given_many(frame.position(z))
@@ -93,7 +87,8 @@ def _summed(job: Job, reduced: Steering, cloud: np.ndarray) -> GivenIntegral | N
     between = found.sums.square[:p] / found.sums.total - (found.sums.value[:p] / found.sums.total) ** 2
     error = found.error + apart + lost
     settled = bool(error < job.smooth.enough)
-    unresolved = found.unresolved or ("" if settled else f"{lost:.1e} of it lies where a neck is too narrow for float64")
+    narrow = f"{lost:.1e} of it lies where a neck is too narrow for float64"
+    unresolved = found.unresolved or ("" if settled else narrow)
     names, many = ", ".join(reduced.labels), len(reduced.rest)
     sd = np.sqrt(np.maximum(within + between, 0.0))
     own = job.coords.own_axis >= 0
@@ -139,82 +134,3 @@ def _frame(h: np.ndarray, log_mass: np.ndarray) -> Frame:
     mean = weight @ h
     covariance = (weight[:, None] * (h - mean)).T @ (h - mean) + np.diag(1e-3 * h.var(axis=0) + 1e-9)
     return Frame(mean, np.linalg.cholesky(covariance))
-
-
-# --- the posterior ---
-
-
-def draw_given(job: Job, integral: GivenIntegral) -> Drawn:
-    """Draw what steers through its grid, and all else from its normal; random points check the grid, and the normal."""
-    reduced, rng = integral.reduced, job.rng
-    proposal = interpolant(reduced, integral.sum, MESH[reduced.dimension])
-    h, log_q = proposal.sample(rng, NUM_PROPOSED)
-    given = reduced.given_many(h, rng.standard_normal((len(h), len(reduced.rest))))
-    drawn, kept = proposal.choose(rng, integral.known, h, log_q, given.log_mass)
-    positions = given.positions[kept]
-    off = job.coords.log_density_many(positions) - given.log_predicted[kept]
-    off = np.where(given.rounding[kept] < LOSSY, off, 0.0)  # what lies there is charged already
-    gap = float(abs(np.log(np.exp(np.minimum(off, 50.0)).mean())))
-    reduced.charge()
-    doubts = [f"what was integrated out is no normal: random points are off by {gap:.1g}"]
-    return replace(
-        drawn,
-        positions=positions.reshape(*drawn.positions.shape[:2], -1),
-        revealed=np.zeros((0, job.coords.dimension)),
-        doubts=() if gap < integral.error + EXACT else tuple(doubts),
-    )
-
-
-def given_marginal(coords: Coordinates, integral: GivenIntegral, component: int, draws: np.ndarray) -> Marginal:
-    """Return the marginal of a component: by a sum where it steers, as a mixture of normals where it does not."""
-    reduced, own = integral.reduced, int(coords.own_axis[component])
-    if own < 0:
-        return drawn_marginal(draws)
-    if own in reduced.few:
-        axes = axes_for(integral.sum, NUM_PROPOSED * reduced.dimension)
-        return led_marginal(reduced, Summer(reduced), integral.sum.frame, axes, component, integral.log_value)
-    weight, given = integral.mixed
-    j = int(np.searchsorted(reduced.rest, own))
-    kept = weight > 1e-12 * weight.max()
-    return _mixture(coords, component, own, weight[kept], given.w[kept, j], given.sd[kept, j], reduced)
-
-
-def _mixture(
-    coords: Coordinates,
-    component: int,
-    own: int,
-    weight: np.ndarray,
-    mean: np.ndarray,
-    sd: np.ndarray,
-    reduced: Steering,
-) -> Marginal:
-    """Return the curve of a component whose own coordinate is a mixture of normals."""
-    low, first, middle, third, high = _quantiles(np.array(QUANTILES), weight / weight.sum(), mean, sd)
-    scale = max(third - first, 1e-300)
-    u = middle + scale * np.sinh(np.linspace(*np.arcsinh((np.array([low, high]) - middle) / scale), NUM_POINTS))
-    z = (u[:, None] - mean) / sd
-    density = np.exp(-0.5 * z**2) @ (weight / (sd * np.sqrt(2 * np.pi)))
-    cdf = ndtr(z) @ (weight / weight.sum())
-    positions = np.broadcast_to(reduced.start, (NUM_POINTS, coords.dimension)).copy()
-    positions[:, own] = u
-    x, slope = (np.asarray(a) for a in along(coords, component, positions, np.eye(coords.dimension)[own]))
-    density = density / np.maximum(np.abs(slope), 1e-300)
-    if x[-1] < x[0]:
-        x, density, cdf = x[::-1], density[::-1], 1 - cdf[::-1]
-    mass = float(np.trapezoid(density, x))
-    return Marginal(x, density / mass, cdf, mass)
-
-
-def integral_start(reduced: Steering) -> np.ndarray:
-    return reduced._start
-
-
-def _quantiles(probability: np.ndarray, weight: np.ndarray, mean: np.ndarray, sd: np.ndarray) -> np.ndarray:
-    """Return quantiles of a mixture of normals, by bisection."""
-    low = np.full(len(probability), (mean - 40 * sd).min())
-    high = np.full(len(probability), (mean + 40 * sd).max())
-    for _ in range(BISECTIONS):
-        middle = (low + high) / 2
-        below = ndtr((middle[:, None] - mean) / sd) @ weight < probability
-        low, high = np.where(below, middle, low), np.where(below, high, middle)
-    return (low + high) / 2

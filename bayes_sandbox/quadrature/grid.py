@@ -14,7 +14,8 @@ from ..records import Evidence
 from ..seeds import as_key
 from .cell_posterior import cell_marginal
 from .choose import CELLS_UP_TO, RULES, affordable, declined_sentence, fits
-from .given import GivenIntegral, given_marginal, steering_of
+from .given import GivenIntegral, steering_of
+from .given_posterior import given_marginal
 from .integral import CellIntegral, Integral, MixtureIntegral, TensorIntegral, Tolerance
 from .job import Job, first_frame
 from .judging import most_credible, try_rules
@@ -146,7 +147,8 @@ def fit_grid(
         job.look_further()
     tried = try_rules(rule, job)
     if not tried:
-        why = _too_fine(job) if fits(model.dimension, max_nodes) else declined_sentence(model.dimension, max_nodes, rate)
+        fitting = fits(model.dimension, max_nodes)
+        why = _too_fine(job) if fitting else declined_sentence(model.dimension, max_nodes, rate)
         return _declined(model, why, started)
     return _record(job, *most_credible(tried), started)
 

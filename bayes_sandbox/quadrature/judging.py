@@ -6,7 +6,8 @@ from ..proposals import HEAVY, from_humps
 from .cell_integral import LOST
 from .cell_posterior import draw_from_cells
 from .choose import attempts
-from .given import GivenIntegral, draw_given
+from .given import GivenIntegral
+from .given_posterior import draw_given
 from .integral import CellIntegral, Integral, MixtureIntegral, TensorIntegral, Tolerance
 from .job import Job
 from .posterior import FEWEST_ALONG, MESH, NUM_CHAINS, NUM_DRAWS, NUM_PROPOSED, Drawn, draw_from_grid

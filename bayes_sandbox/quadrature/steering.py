@@ -128,9 +128,7 @@ class Steering(Coordinates):
         mean = weights @ params
         variance = weights @ (params - mean) ** 2
         w = mode + inverse.T @ zeta
-        return jnp.concatenate(
-            [jnp.stack([log_mass, log_det]), mean, variance, jnp.clip(rounding, 0, 1)[None], w, sd]
-        )
+        return jnp.concatenate([jnp.stack([log_mass, log_det]), mean, variance, jnp.clip(rounding, 0, 1)[None], w, sd])
 
     def parts_and_params(self, position: Any) -> jax.Array:
         found = self.given(jnp.concatenate([position, jnp.zeros(len(self.rest))]))
