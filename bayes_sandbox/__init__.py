@@ -43,6 +43,8 @@ _HOMES = {
     "SamplingError": "sampling",
     "estimate_evidence": "evidence",
     "Evidence": "evidence",
+    "predict_costs": "evidence",
+    "Cost": "evidence",
     "compare": "comparison",
     "Comparison": "comparison",
     "compare_models": "selection",

@@ -11,7 +11,7 @@ from . import __version__
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
 
-_BUDGET = "Longest time a grid may take; beyond it none is started.  [120]"
+_BUDGET = "For the grid and all estimators of log p(D) together.  [120]"
 _EVIDENCE = "Estimators of log p(D), or none.  [laplace,grid,importance,bridge]"
 _FILE, _FOLDER = click.Path(dir_okay=False, path_type=Path), click.Path(path_type=Path)
 

@@ -118,7 +118,13 @@ def _map(fit: MAPFit | None, unconstrained: MAPFit | None) -> dict[str, Any]:
         "message": fit.message,
         "edges": fit.edges,
         "modes": [
-            {"params": flattened(m.params), "log_joint": m.log_joint, "num_hits": m.num_hits, "edges": m.edges}
+            {
+                "params": flattened(m.params),
+                "log_joint": m.log_joint,
+                "log_mass": m.log_mass,
+                "num_hits": m.num_hits,
+                "edges": m.edges,
+            }
             for m in fit.modes
         ],
         "params_unconstrained": None if unconstrained is None else flattened(unconstrained.params),

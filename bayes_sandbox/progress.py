@@ -1,11 +1,15 @@
 """Progress on stderr for anything over a second, and silence where nobody asked for it."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
-Advance = Callable[[int], None]
+
+class Advance(Protocol):
+    """What a task calls as it comes along: how far, and what it makes of it so far."""
+
+    def __call__(self, count: int, said: str = "") -> None: ...
 
 
 class Progress(Protocol):
@@ -16,10 +20,14 @@ class Progress(Protocol):
     def stage(self, label: str) -> AbstractContextManager[None]: ...
 
 
+def _nothing(count: int, said: str = "") -> None:
+    pass
+
+
 class _Quiet:
     @contextmanager
     def task(self, label: str, total: int) -> Iterator[Advance]:
-        yield lambda count: None
+        yield _nothing
 
     @contextmanager
     def stage(self, label: str) -> Iterator[None]:
@@ -47,9 +55,9 @@ class Bars:
         bar = bars.add_task(label, total=total)
         began, shown = time.perf_counter(), False
 
-        def advance(count: int) -> None:
+        def advance(count: int, said: str = "") -> None:
             nonlocal shown
-            bars.advance(bar, count)
+            bars.update(bar, advance=count, description=f"{label}: {said}" if said else None)
             if not shown and time.perf_counter() - began > self._patience:
                 bars.start()
                 shown = True

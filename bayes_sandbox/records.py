@@ -41,3 +41,12 @@ class Evidence:
         from .datatree import evidence_datatree
 
         return evidence_datatree([self])
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a method may take: densities, and seconds on this machine with compilation apart."""
+
+    method: str
+    num_evaluations: float
+    seconds: float

@@ -57,6 +57,8 @@ def _compare(model: Any, file: str, options: dict[str, Any], folder: Path) -> An
     names = None if evidence is None else [] if evidence == "none" else _names(evidence)
     (folder / SETTINGS).write_text(json.dumps({"file": file, "argv": sys.argv[1:]}))
     parts = _parts(model, file, options, folder)
+    if not options["no_progress"]:
+        _say_costs(model, names, options)
     result = compare(
         model,
         methods=[] if options["methods"] == "none" else _names(options["methods"]),
@@ -72,6 +74,20 @@ def _compare(model: Any, file: str, options: dict[str, Any], folder: Path) -> An
     )
     command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
     return replace(result, settings={**result.settings, "file": file, "command": command})
+
+
+def _say_costs(model: Any, names: list[str] | None, options: dict[str, Any]) -> None:
+    """Say on stderr what each estimator may take, before it runs."""
+    from .evidence import DEFAULT, predict_costs
+    from .report.numbers import brief, duration
+
+    wanted = DEFAULT if names is None else names
+    if model.improper or not wanted:
+        return
+    nuts = {name: options[name] for name in ("num_warmup", "num_samples", "num_chains")}
+    costs = predict_costs(model, methods=wanted, budget=options["budget"], **nuts)
+    each = [f"{c.method} {brief(c.num_evaluations, 2)} ({duration(c.seconds)})" for c in costs]
+    click.echo(f"densities, and time without compilation, at most: {', '.join(each)}", err=True)
 
 
 def _names(text: str) -> list[str]:

@@ -6,17 +6,14 @@ Eight posteriors with a known evidence. Draws are exact and independent, as a pe
 is looked at is the estimator. z = (log evidence − truth) / error should have a mean of 0 and a standard deviation of 1.
 """
 
-import argparse
-import csv
-import multiprocessing
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-TESTS = Path(__file__).parent.parent / "tests"
+from .tables import TESTS, Row, arguments, rows_of
+
 FIELDS = ("problem", "dimension", "method", "seed", "gap", "error", "trusted", "seconds")
 PROBLEMS = (
     "needle 3d",
@@ -32,7 +29,7 @@ METHODS = ("importance", "bridge", "tempering", "nested", "rqmc")
 CHAINS, DRAWS = 4, 1000
 
 
-def _one(job: tuple[str, str, int]) -> list[dict[str, Any]]:
+def _one(job: tuple[str, str, int]) -> list[Row]:
     """Return the rows of one problem and method, over all seeds: one model, compiled once."""
     sys.path.insert(0, str(TESTS))
     import problems
@@ -78,25 +75,16 @@ def _by_name(model: Any, flat: np.ndarray) -> dict[str, np.ndarray]:
 
 def main() -> None:
     """Run them all, or what was asked for."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments(__doc__)
     parser.add_argument("--methods", nargs="+", default=METHODS, choices=METHODS)
     parser.add_argument("--seeds", type=int, default=100)
-    parser.add_argument("--only", nargs="+", default=[""], help="problems whose name contains one of these words")
-    parser.add_argument("--out", type=Path, help="a CSV file, written problem by problem")
-    parser.add_argument("--processes", type=int, default=2)
     options = parser.parse_args()
     names = [p for p in PROBLEMS if any(word in p for word in options.only)]
     jobs = [(name, method, options.seeds) for method in options.methods for name in names]
-    out = options.out.open("w", newline="") if options.out else sys.stdout
-    writer = csv.DictWriter(out, FIELDS)
-    writer.writeheader()
-    with multiprocessing.get_context("spawn").Pool(options.processes, maxtasksperchild=1) as pool:
-        for rows in pool.imap_unordered(_one, jobs):
-            writer.writerows(rows)
-            out.flush()
-            z = np.array([r["gap"] / r["error"] for r in rows if r["trusted"]])
-            said = f"mean {z.mean():+.2f}, sd {z.std(ddof=1):.2f}, largest {np.abs(z).max():.1f}" if len(z) > 1 else ""
-            print(f"{rows[0]['method']:12s} {rows[0]['problem']:34s} {len(z)} trusted: z {said}", file=sys.stderr)
+    for rows in rows_of(_one, jobs, FIELDS, options, jobs_a_process=1):
+        z = np.array([r["gap"] / r["error"] for r in rows if r["trusted"]])
+        said = f"mean {z.mean():+.2f}, sd {z.std(ddof=1):.2f}, largest {np.abs(z).max():.1f}" if len(z) > 1 else ""
+        print(f"{rows[0]['method']:12s} {rows[0]['problem']:34s} {len(z)} trusted: z {said}", file=sys.stderr)
 
 
 if __name__ == "__main__":

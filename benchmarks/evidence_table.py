@@ -7,16 +7,12 @@ a trusted number off by more than four of its errors. *Solved*: the best one is 
 funnels and beyond fifty parameters. `whole` and `nuts` are the seconds of the whole comparison and of its sampling.
 """
 
-import argparse
-import csv
 import gc
-import multiprocessing
 import sys
 import time
-from pathlib import Path
-from typing import Any
 
-TESTS = Path(__file__).parent.parent / "tests"
+from .tables import TESTS, Row, arguments, rows_of, wanted
+
 FIELDS = (
     "problem",
     "dimension",
@@ -34,10 +30,10 @@ FIELDS = (
 SIGMAS = 4
 
 
-def _one(job: tuple[str, int]) -> list[dict[str, Any]]:
+def _one(job: tuple[str, int]) -> list[Row]:
     sys.path.insert(0, str(TESTS))
     import jax
-    from problems_deep import DEEP
+    from problems_deep import DEEP, tolerance
     from problems_hierarchies import HIERARCHIES
 
     import bayes_sandbox as bs
@@ -47,7 +43,6 @@ def _one(job: tuple[str, int]) -> list[dict[str, Any]]:
     began = time.perf_counter()
     found = bs.compare(problem.make(), seed=seed)
     whole = time.perf_counter() - began
-    steep = "hierarchy" in problem.tags or "funnel" in problem.tags
     rows = [
         {
             "problem": name,
@@ -58,7 +53,7 @@ def _one(job: tuple[str, int]) -> list[dict[str, Any]]:
             "gap": e.log_evidence - problem.log_evidence,
             "error": e.error,
             "trusted": e.trusted,
-            "tolerance": 0.1 if steep or problem.dimension > 50 else 0.02,
+            "tolerance": tolerance(problem),
             "whole": round(whole, 1),
             "nuts": round(found.nuts.seconds, 1) if found.nuts else "",
             "note": "; ".join(e.warnings),
@@ -73,30 +68,18 @@ def _one(job: tuple[str, int]) -> list[dict[str, Any]]:
 
 def main() -> None:
     """Run the table and say what it came to."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments(__doc__)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
-    parser.add_argument("--only", nargs="+", default=[""], help="problems whose name contains one of these words")
-    parser.add_argument("--out", type=Path, help="a CSV file, written row by row")
-    parser.add_argument("--processes", type=int, default=2)
     options = parser.parse_args()
     sys.path.insert(0, str(TESTS))
     from problems_deep import DEEP
     from problems_hierarchies import HIERARCHIES
 
-    names = [p.name for p in (*DEEP, *HIERARCHIES) if any(word in p.name for word in options.only)]
-    jobs = [(name, seed) for seed in options.seeds for name in names]
-    rows, out = list[dict[str, Any]](), options.out.open("w", newline="") if options.out else sys.stdout
-    writer = csv.DictWriter(out, FIELDS)
-    writer.writeheader()
-    with multiprocessing.get_context("spawn").Pool(options.processes) as pool:
-        for found in pool.imap_unordered(_one, jobs):
-            rows += found
-            writer.writerows(found)
-            out.flush()
-    _summarise(rows, len(jobs))
+    jobs = [(name, seed) for seed in options.seeds for name in wanted((*DEEP, *HIERARCHIES), options)]
+    _summarise([row for rows in rows_of(_one, jobs, FIELDS, options) for row in rows], len(jobs))
 
 
-def _summarise(rows: list[dict[str, Any]], num: int) -> None:
+def _summarise(rows: list[Row], num: int) -> None:
     best = [r for r in rows if r["best"]]
     solved = [r for r in best if abs(r["gap"]) < r["tolerance"]]
     wrong = [r for r in rows if r["trusted"] and abs(r["gap"]) > SIGMAS * r["error"]]

@@ -7,22 +7,19 @@ error given is at least the true one wherever the fit is trusted. *Solved*: trus
 the posterior is smooth, 1e-3 where it is not.
 """
 
-import argparse
-import csv
 import gc
-import multiprocessing
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
-TESTS = Path(__file__).parent.parent / "tests"
+from .tables import TESTS, Row, arguments, rows_of, wanted
+
 SMOOTH, ROUGH = 1e-5, 1e-3
 COLUMNS = ("problem", "dimension", "smooth", "seed", "gap", "error", "converged", "trusted", "densities", "seconds")
 FIELDS = (*COLUMNS, "message")
 
 
-def _one(job: tuple[str, int]) -> dict[str, Any]:
+def _one(job: tuple[str, int]) -> list[Row]:
     sys.path.insert(0, str(TESTS))
     import jax
     import problems
@@ -38,7 +35,7 @@ def _one(job: tuple[str, int]) -> dict[str, Any]:
     del model
     jax.clear_caches()
     gc.collect()
-    return {
+    row = {
         "problem": name,
         "dimension": problem.dimension,
         "smooth": is_smooth(problem),
@@ -51,6 +48,7 @@ def _one(job: tuple[str, int]) -> dict[str, Any]:
         "seconds": round(seconds, 2),
         "message": fit.message,
     }
+    return [row]
 
 
 def is_smooth(problem: Any) -> bool:
@@ -59,40 +57,28 @@ def is_smooth(problem: Any) -> bool:
     return "smooth" in problem.tags or not problem.tags & rough
 
 
-def is_solved(row: dict[str, Any]) -> bool:
+def is_solved(row: Row) -> bool:
     return bool(row["trusted"] and row["gap"] < (SMOOTH if row["smooth"] else ROUGH))
 
 
-def is_honest(row: dict[str, Any]) -> bool:
+def is_honest(row: Row) -> bool:
     return bool(row["gap"] <= row["error"] or not (row["trusted"] or row["converged"]))
 
 
 def main() -> None:
     """Run the table and say what it came to."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments(__doc__)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
-    parser.add_argument("--only", nargs="+", default=[""], help="problems whose name contains one of these words")
-    parser.add_argument("--out", type=Path, help="a CSV file, written row by row")
-    parser.add_argument("--processes", type=int, default=2)
     options = parser.parse_args()
     sys.path.insert(0, str(TESTS))
     import problems
 
     known = [p for p in problems.TABLE if p.log_evidence == p.log_evidence]  # an improper prior has none
-    chosen = [p.name for p in known if any(word in p.name for word in options.only)]
-    jobs = [(name, seed) for seed in options.seeds for name in chosen]
-    rows, out = [], options.out.open("w", newline="") if options.out else sys.stdout
-    writer = csv.DictWriter(out, FIELDS)
-    writer.writeheader()
-    with multiprocessing.get_context("spawn").Pool(options.processes) as pool:
-        for row in pool.imap_unordered(_one, jobs):
-            rows.append(row)
-            writer.writerow(row)
-            out.flush()
-    _summarise(rows)
+    jobs = [(name, seed) for seed in options.seeds for name in wanted(known, options)]
+    _summarise([row for rows in rows_of(_one, jobs, FIELDS, options) for row in rows])
 
 
-def _summarise(rows: list[dict[str, Any]]) -> None:
+def _summarise(rows: list[Row]) -> None:
     seconds = sorted(row["seconds"] for row in rows)
     print(f"{len(rows)} fits, {sum(map(is_solved, rows)) / len(rows):.1%} solved", file=sys.stderr)
     print(f"seconds: median {seconds[len(seconds) // 2]}, largest {seconds[-1]}", file=sys.stderr)

@@ -27,6 +27,11 @@ def spaced(d: int, seed: int, lo: float, hi: float) -> np.ndarray:
     return np.random.default_rng(seed).permutation(np.linspace(lo, hi, d))
 
 
+def tolerance(problem: Hard) -> float:
+    """Return how near an evidence has to come: 0.02 nats, 0.1 for hierarchies and beyond fifty parameters."""
+    return 0.1 if "hierarchy" in problem.tags or "funnel" in problem.tags or problem.dimension > 50 else 0.02
+
+
 # --- Gaussian throughout ---
 
 

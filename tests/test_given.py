@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import numpyro
 import numpyro.distributions as dist
 import problems
 import pytest
@@ -129,6 +130,20 @@ def test_a_bump_that_curvature_at_the_prior_does_not_show():
 
     prior = {"tau": dist.HalfNormal(1.0), "theta": lambda tau: dist.Normal(0.0, tau * jnp.ones(7)).to_event(1)}
     model = bs.Model(prior, likelihood, observed=1.0)
+    assert "given tau" not in bs.fit_grid(model).message
+
+
+def test_a_second_mode_far_from_a_normal_is_not_overlooked():
+    """Normal to every digit around the prior's draws; half of the mass is fifteen conditional sds away."""
+
+    def program():
+        tau = numpyro.sample("tau", dist.HalfNormal(1.0))
+        theta = numpyro.sample("theta", dist.Normal(0.0, 3.0).expand([6]).to_event(1))
+        near = dist.Normal(theta, 0.4 + 0 * tau).log_prob(jnp.ones(6)).sum() + dist.Normal(tau, 0.3).log_prob(1.1)
+        far = dist.Normal(theta, 0.4).log_prob(-5.0 * jnp.ones(6)).sum() + dist.Normal(tau, 0.3).log_prob(0.9)
+        numpyro.factor("both", jnp.logaddexp(near, far))
+
+    model = bs.Model.from_numpyro(program)
     assert "given tau" not in bs.fit_grid(model).message
 
 

@@ -7,7 +7,7 @@ import numpyro
 import numpyro.distributions as dist
 import problems
 import pytest
-from scipy import optimize
+from scipy import optimize, stats
 from sklearn.linear_model import Lasso, LogisticRegression, Ridge
 
 import bayes_sandbox as bs
@@ -202,6 +202,23 @@ def test_every_mode_is_kept_from_the_highest_down():
     np.testing.assert_allclose(centres, found, atol=1e-5)
     assert sum(m.num_hits for m in fit.modes) <= 16
     assert fit.params["mu"] == fit.modes[0].params["mu"]
+
+
+def test_modes_are_weighed_by_their_laplace_mass(globe):
+    """In the user's coordinates: a Beta's Gaussian at 6/9; two equal modes in shares that add to nearly all."""
+    (top,) = bs.fit_map(globe).modes
+    p, n = 6 / 9, 9
+    curvature = n / (p * (1 - p))
+    height = stats.binom(9, p).logpmf(6)
+    np.testing.assert_allclose(top.log_mass, height + 0.5 * np.log(2 * np.pi / curvature), rtol=1e-9)
+    modes = bs.fit_map(problems.model_of("bimodal"), coordinates="unconstrained").modes
+    humps = bs.fit_laplace(problems.model_of("bimodal")).humps
+    np.testing.assert_allclose(sorted(m.log_mass for m in modes), sorted(h.log_mass for h in humps), rtol=1e-9)
+
+
+def test_a_mode_on_an_edge_has_no_laplace_mass():
+    fit = bs.fit_map(bs.Model({"p": dist.Uniform(0, 1)}, lambda p: dist.Binomial(9, p), observed=9))
+    assert np.isnan(fit.modes[0].log_mass)
 
 
 def test_labels_that_can_be_switched_give_modes_of_one_height():

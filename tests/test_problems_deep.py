@@ -3,7 +3,7 @@
 import numpy as np
 import problems
 import pytest
-from problems_deep import DEEP
+from problems_deep import DEEP, tolerance
 from problems_hierarchies import HIERARCHIES
 from problems_routes import Known
 from test_problems_hard import ROUTE_DRAWS, density_of
@@ -25,11 +25,6 @@ GATED = {
     "twenty alike schools, centred 22d",
     "funnel 10d",
 }
-
-
-def tolerance(problem):
-    """Return how near an evidence has to come: 0.02 nats, 0.1 for hierarchies and beyond fifty parameters."""
-    return 0.1 if "hierarchy" in problem.tags or "funnel" in problem.tags or problem.dimension > 50 else 0.02
 
 
 def test_the_table_is_wide():

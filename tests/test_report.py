@@ -242,6 +242,7 @@ def test_many_structured_parameters(variant: Callable[[Edit], tuple[str, Path]])
     page, run = variant(widen)
     assert {"marginals", "joint", "rank"} <= plots(run)
     assert "Distinct modes" in page
+    assert "50 %" in page  # two alike share the mass
     with (run / "summary.csv").open(encoding="utf-8", newline="") as source:
         rows = list(csv.DictReader(source))
     assert [row["parameter"] for row in rows] == labels

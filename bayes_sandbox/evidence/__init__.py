@@ -1,29 +1,49 @@
 """log p(D), by one estimator a file, each with an error and a verdict on itself."""
 
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, Protocol
 
 from ..errors import EvidenceError, suggestion
 from ..model import Model, require_model
-from ..records import Evidence
+from ..quadrature import affordable
+from ..records import Cost, Evidence
 from . import bridge, grid, harmonic_mean, importance, laplace, nested, prior_average, rqmc, sparse, tempering
 from .workbench import Workbench
 
-__all__ = ["DEFAULT", "ESTIMATORS", "Evidence", "check_methods", "estimate_evidence", "estimate_with"]
+__all__ = [
+    "DEFAULT",
+    "ESTIMATORS",
+    "Cost",
+    "Evidence",
+    "check_methods",
+    "estimate_evidence",
+    "estimate_with",
+    "predict_costs",
+]
 
-ESTIMATORS: dict[str, Callable[[Workbench], Evidence]] = {
-    "laplace": laplace.estimate,
-    "grid": grid.estimate,
-    "importance": importance.estimate,
-    "bridge": bridge.estimate,
-    "sparse": sparse.estimate,
-    "rqmc": rqmc.estimate,
-    "tempering": tempering.estimate,
-    "nested": nested.estimate,
-    "prior_average": prior_average.estimate,
-    "harmonic_mean": harmonic_mean.estimate,
+
+class Estimator(Protocol):
+    """What a file of an estimator has to offer."""
+
+    def estimate(self, bench: Workbench) -> Evidence: ...
+    def num_predicted(self, bench: Workbench) -> float: ...
+
+
+ESTIMATORS: dict[str, Estimator] = {
+    "laplace": laplace,
+    "grid": grid,
+    "importance": importance,
+    "bridge": bridge,
+    "sparse": sparse,
+    "rqmc": rqmc,
+    "tempering": tempering,
+    "nested": nested,
+    "prior_average": prior_average,
+    "harmonic_mean": harmonic_mean,
 }
 DEFAULT = ("laplace", "grid", "importance", "bridge")
+DRAWN = ("bridge", "harmonic_mean")  # need NUTS
+SECONDS_A_STEP = 3e-5  # of a chain, whatever the density costs: steps come one after another
 
 
 def estimate_evidence(
@@ -45,6 +65,8 @@ def estimate_evidence(
     draws
         A finished NUTS run (a NumPyro `MCMC`, a `DataTree`, or a dict of (chain, draw, …) arrays); without it
         `bridge` makes its own.
+    budget
+        Seconds for all of them together; modes and NUTS, whose length is said in draws, are not counted.
 
     Returns
     -------
@@ -75,7 +97,39 @@ def estimate_evidence(
 
 def estimate_with(bench: Workbench, name: str) -> Evidence:
     """Run one estimator on a workbench, once: asked again it answers from memory."""
-    return bench.estimate(name, ESTIMATORS[name])
+    return bench.estimate(name, ESTIMATORS[name].estimate)
+
+
+def predict_costs(
+    model: Model, *, methods: Iterable[str] = DEFAULT, draws: Any = None, budget: float = 120.0, **nuts_options: int
+) -> list[Cost]:
+    """Say what each method may take, before it runs: densities, and seconds at the rate measured on this machine.
+
+    Nothing is known of the posterior yet: these are the most that a method allows itself, or what is usual. Bridge
+    sampling, the harmonic mean and NUTS share their draws, which are counted for each of them here.
+
+    Parameters
+    ----------
+    nuts_options
+        `num_warmup`, `num_samples` and `num_chains` of the run that draws come from.
+
+    Examples
+    --------
+    >>> import numpyro.distributions as dist
+    >>> from bayes_sandbox import Model, predict_costs
+    >>> model = Model({"mu": dist.Normal(0, 1)}, lambda mu: dist.Normal(mu, 1), observed=2.0)
+    >>> [(c.method, c.num_evaluations) for c in predict_costs(model, methods=["laplace", "grid"])]
+    [('laplace', 2880.0), ('grid', 256.0)]
+    """
+    require_model(model)
+    bench = Workbench(model, draws=draws, budget=budget, nuts_options=nuts_options)
+    _, rate = affordable(bench.coords, 1.0, budget)
+    found = []
+    for name in check_methods(methods):
+        num = ESTIMATORS[name].num_predicted(bench)
+        in_turn = bench.num_steps_predicted * SECONDS_A_STEP if name in DRAWN else 0.0
+        found.append(Cost(name, num, min(num / rate, budget) + in_turn))
+    return found
 
 
 def check_methods(methods: Iterable[str]) -> list[str]:

@@ -166,3 +166,9 @@ def _doubts(bench: Workbench, halves: list[_Half], plain: list[_Half], value: fl
     if error > LARGEST_ERROR:
         doubts.append(f"the standard error is {error:.2f} (should be below {LARGEST_ERROR})")
     return doubts
+
+
+def num_predicted(bench: Workbench) -> float:
+    """Return the densities it takes at most, before anything is known of the posterior."""
+    fresh = 2 * 2 * (1 + FRESH) * bench.num_draws / 2  # two halves, two proposals each
+    return bench.num_nuts_predicted + fresh

@@ -31,3 +31,8 @@ def estimate(bench: Workbench) -> Evidence:
     value = float(np.log(len(positions)) - logsumexp(-log_likelihood))
     seconds = time.perf_counter() - started + fit.seconds
     return Evidence("harmonic_mean", value, np.inf, fit.num_evaluations + len(positions), seconds, False, (NEVER,))
+
+
+def num_predicted(bench: Workbench) -> float:
+    """Return the densities it takes at most, before anything is known of the posterior."""
+    return bench.num_nuts_predicted + bench.num_draws

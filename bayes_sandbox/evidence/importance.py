@@ -6,7 +6,7 @@ import numpy as np
 
 from ..diagnostics import pareto_k
 from ..records import Evidence
-from .routes import GOOD_ENOUGH, Route, Weighed, mean_weight, plain, straightened
+from .routes import GOOD_ENOUGH, PER_ROUND, ROUNDS, Route, Weighed, mean_weight, plain, straightened
 from .workbench import Workbench
 
 AIM = 0.005  # the standard error that final draws are to bring
@@ -119,3 +119,9 @@ def _contradictions(
     if efficiency < ALONE and not heard:
         said.append(f"only {efficiency:.1%} of the draws count, and no second proposal is good enough to bear it out")
     return said
+
+
+def num_predicted(bench: Workbench) -> float:
+    """Return the densities it takes at most, before anything is known of the posterior."""
+    adapting = 2 * (ROUNDS + 1) * PER_ROUND  # of two proposals
+    return float(adapting + MOST + 2 * PER_ROUND)

@@ -10,6 +10,7 @@ from .workbench import Workbench
 
 LARGEST_ERROR = 1.0  # nats: a factor of e in the evidence
 CHEAP_GRID = 3  # dimensions in which a grid costs next to nothing
+NUM_CLIMBS, NUM_STEPS = 16, 60  # as a rule
 
 
 def estimate(bench: Workbench) -> Evidence:
@@ -33,3 +34,8 @@ def estimate(bench: Workbench) -> Evidence:
     error = float(max(abs(fit.log_evidence - finer.log_evidence) + slack, 1e-12))
     doubts = (f"the Gaussian is off by up to {error:.1f} nats",) if error > LARGEST_ERROR else ()
     return Evidence("laplace", fit.log_evidence, error, fit.num_evaluations, seconds, not doubts, doubts)
+
+
+def num_predicted(bench: Workbench) -> float:
+    """Return the densities it takes at most, before anything is known of the posterior."""
+    return NUM_CLIMBS * NUM_STEPS * (bench.coords.dimension + 2.0)  # each with a gradient and a Hessian

@@ -16,6 +16,7 @@ NUM_LIVE, NUM_DELETED = 1000, 100
 STEPS_PER_DIMENSION, FEWEST_STEPS = 3, 10  # slice moves for each new point
 LEFT = -5.0  # log of the share that the live points may still hold at the end
 LARGEST_ERROR = 0.3
+INFORMATION, PER_MOVE = 2.0, 6.0  # nats a dimension, densities a slice, as a rule
 NUM_VOLUMES = 200  # simulated sequences of volumes
 WIDENED = 1.5  # points remember where they came from; z-scores of 16 runs each on two posteriors then had an sd of 0.6
 
@@ -29,7 +30,7 @@ def estimate(bench: Workbench) -> Evidence:
     """
     started = time.perf_counter()
     run = _Run(bench)
-    dead = run.peel(started)
+    dead = run.peel()
     if dead is None:
         why = "too few prior draws with a finite likelihood to begin with; use the grid or importance instead"
         return Evidence("nested", np.nan, np.inf, 0, time.perf_counter() - started, False, (why,))
@@ -68,7 +69,7 @@ class _Run:
         good = np.isfinite(positions).all(axis=1)
         return np.asarray(positions[good][:NUM_LIVE])
 
-    def peel(self, started: float) -> list[Any] | None:
+    def peel(self) -> list[Any] | None:
         """Return the points that died, in batches, the last live ones at the end; None without a start."""
         live = self._live()
         likelihood = self._bench.coords.log_parts_many(live)[:, 1] if len(live) == NUM_LIVE else np.zeros(0)
@@ -85,11 +86,11 @@ class _Run:
                 self.num_evaluations += int(np.sum(2 + moves.num_expansions + moves.num_shrink))
                 left = float(state.integrator.logZ_live - state.integrator.logZ)
                 done = int(np.clip(100 * np.exp(-max(left - LEFT, 0.0) / 20), 0, 99))
-                advance(max(done - shown, 0))
+                advance(max(done - shown, 0), f"log p(D) > {float(state.integrator.logZ):.2f}")
                 shown = max(done, shown)
                 if left < LEFT:
                     break
-                if not np.isfinite(left) or time.perf_counter() - started > self._bench.budget:
+                if not np.isfinite(left) or not self._bench.budget.left:
                     self.doubts.append(
                         f"the budget ended with e^{left:.1f} of the evidence still in the live points; raise the budget"
                     )
@@ -110,3 +111,10 @@ class _Run:
         log_x = np.concatenate([np.zeros((NUM_VOLUMES, 1)), np.cumsum(shrunk, axis=1)], axis=1)
         log_shell = log_x[:, :-1] + np.log(-np.expm1(np.minimum(shrunk, -1e-300)))
         return np.asarray(logsumexp(log_shell + deaths, axis=1))
+
+
+def num_predicted(bench: Workbench) -> float:
+    """Return about how many densities it takes: more, where the posterior is far narrower than the prior."""
+    d = bench.coords.dimension
+    deaths = NUM_LIVE * (INFORMATION * d + 5.0)
+    return deaths * max(STEPS_PER_DIMENSION * d, FEWEST_STEPS) * PER_MOVE

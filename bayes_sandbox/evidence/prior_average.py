@@ -24,16 +24,16 @@ def estimate(bench: Workbench) -> Evidence:
     draws count, and the error is of the size of the answer. `effective` draws, (Σw)²/Σw², are how it shows.
     """
     started = time.perf_counter()
-    most, _ = affordable(bench.coords, LARGEST, bench.budget)
+    most, _ = affordable(bench.coords, LARGEST, bench.budget.left)
     values: list[np.ndarray] = []
     rng = bench.rng("prior average")
     with progress_of(bench.progress).task("prior average", int(most)) as advance:
         while True:
             values.append(_log_likelihoods(bench, int(rng.integers(2**31))))
-            advance(BATCH)
-            done = len(values) * BATCH
-            error = _error(np.concatenate(values))
-            if error < TOLERANCE or done + BATCH > most or time.perf_counter() - started > bench.budget:
+            done, so_far = len(values) * BATCH, np.concatenate(values)
+            error = _error(so_far)
+            advance(BATCH, f"log p(D) ≈ {np.logaddexp.reduce(so_far) - np.log(done):.3f} ± {error:.1g}")
+            if error < TOLERANCE or done + BATCH > most or not bench.budget.left:
                 break
     return _judged(np.concatenate(values), time.perf_counter() - started)
 
@@ -73,3 +73,8 @@ def _judged(log_weights: np.ndarray, seconds: float) -> Evidence:
         doubts.append(f"the standard error is {error:.2f} (should be below {LARGEST_ERROR})")
     value = float(peak + np.log(weight.mean()))
     return Evidence("prior_average", value, max(error, 1e-12), n, seconds, not doubts, tuple(doubts))
+
+
+def num_predicted(bench: Workbench) -> float:
+    """Return the densities it takes at most, before anything is known of the posterior."""
+    return float(LARGEST)

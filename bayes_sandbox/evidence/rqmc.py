@@ -114,7 +114,7 @@ def estimate(bench: Workbench) -> Evidence:
     first = _first(bench)
     if first is None:
         return _declined(f"there is nothing to build a proposal on: {bench.laplace.message}, and no draws", started)
-    most, rate = affordable(bench.coords, LARGEST, bench.budget)
+    most, rate = affordable(bench.coords, LARGEST, bench.budget.left)
     needed = ROUNDS * PER_ROUND + 2 * SMALLEST
     if needed > most:
         why = (
@@ -132,7 +132,7 @@ def estimate(bench: Workbench) -> Evidence:
         num_draws=PER_ROUND,
     )
     cloud = Cloud(bench, frame, proposal, rng)
-    _grow(bench, cloud, started)
+    _grow(bench, cloud)
     return _judged(bench, cloud, frame.position(near), started)
 
 
@@ -153,16 +153,16 @@ def _first(bench: Workbench) -> StudentMixture | None:
     return drawn if modes is None else joined(modes, drawn)
 
 
-def _grow(bench: Workbench, cloud: Cloud, started: float) -> None:
+def _grow(bench: Workbench, cloud: Cloud) -> None:
     """Double the cloud until its error is below the tolerance, or until twice as many would cost too much."""
     cloud.grow()
     with progress_of(bench.progress).task("randomised quasi-Monte Carlo", LARGEST) as advance:
         while True:
             spent = cloud.grow()
-            advance(cloud.size // 2)
-            ahead = time.perf_counter() - started + 2 * spent
+            value, error = cloud.mean()
+            advance(cloud.size // 2, f"log p(D) ≈ {value:.4f} ± {error:.1g}")
             too_many = ROUNDS * PER_ROUND + 2 * cloud.size + MOST_SCOUTS > LARGEST
-            if cloud.mean()[1] < TOLERANCE or ahead > bench.budget or too_many:
+            if error < TOLERANCE or 2 * spent > bench.budget.left or too_many:
                 return
 
 
@@ -175,3 +175,8 @@ def _judged(bench: Workbench, cloud: Cloud, near: np.ndarray, started: float) ->
             doubts.append(f"the standard error is {error:.2f} (should be below {LARGEST_ERROR})")
     count = ROUNDS * PER_ROUND + cloud.size + cloud.num_scouts
     return Evidence("rqmc", value, error, count, time.perf_counter() - started, not doubts, tuple(doubts))
+
+
+def num_predicted(bench: Workbench) -> float:
+    """Return the densities it takes at most, before anything is known of the posterior."""
+    return float(LARGEST)

@@ -40,7 +40,7 @@ def estimate(bench: Workbench) -> Evidence:
     if why:
         return _declined(why, 0, started)
     d = bench.coords.dimension
-    most, rate = affordable(bench.coords, LARGEST, bench.budget)
+    most, rate = affordable(bench.coords, LARGEST, bench.budget.left)
     needed = num_points(d, 1) + CHECK
     if needed > most:
         why = (
@@ -48,7 +48,7 @@ def estimate(bench: Workbench) -> Evidence:
             f"{most:,.0f} fit the budget at {rate:.1e} per second; raise the budget, or use laplace instead"
         )
         return _declined(why, 0, started)
-    levels = _climb(bench, rate, started)
+    levels = _climb(bench, rate)
     if not np.isfinite(levels[-1].log_value):
         spent = levels[-1].num_points
         why = f"the sum of {spent:,} terms of both signs is no positive number: the posterior is far from a Gaussian"
@@ -74,11 +74,11 @@ def _frame(bench: Workbench) -> Frame:
     return Frame(bench.laplace.position, bench.laplace.scale)
 
 
-def _climb(bench: Workbench, rate: float, started: float) -> list[Level]:
+def _climb(bench: Workbench, rate: float) -> list[Level]:
     """Raise the level until it settles, or until the next one and the check do not fit."""
     d, frame, levels = bench.coords.dimension, _frame(bench), list[Level]()
     total = SparseSum(lambda z: log_density(bench, frame, z), d)
-    deadline = started + bench.budget - CHECK / rate
+    deadline = time.perf_counter() + bench.budget.left - CHECK / rate
     while len(levels) <= HIGHEST:
         new = num_points(d, len(levels)) - total.num_points
         over = time.perf_counter() + new / rate > deadline or total.num_points + new > LARGEST
@@ -128,7 +128,7 @@ def _judged(bench: Workbench, levels: list[Level], started: float) -> Evidence:
     value, error, doubts = levels[-1].log_value, _error(bench, levels), []
     if not error < LARGEST_ERROR:
         doubts.append(f"level {len(levels) - 1} leaves {error:.1g} open, and the next one does not fit; {INSTEAD}")
-    cloud = _check(bench, levels[-1].num_points, started)
+    cloud = _check(bench, levels[-1].num_points)
     doubts += [f"the importance sample that checks it cannot be believed: {why}" for why in cloud.doubts(LARGEST_SHARE)]
     drawn, noise = cloud.mean()
     gap = abs(drawn - value)
@@ -140,13 +140,18 @@ def _judged(bench: Workbench, levels: list[Level], started: float) -> Evidence:
     return Evidence("sparse", value, float(error), spent, seconds, not doubts, tuple(doubts))
 
 
-def _check(bench: Workbench, num_points: int, started: float) -> Cloud:
+def _check(bench: Workbench, num_points: int) -> Cloud:
     """Return an importance sample from Student-t's at the mode, as large as the grid if time allows."""
     frame = _frame(bench)
     proposal = from_humps(bench.laplace.humps, HEAVY).whitened(frame.centre, frame.scale)
     cloud = Cloud(bench, frame, proposal, bench.rng("sparse"))
     cloud.grow()
     spent = cloud.grow()
-    while cloud.size < min(num_points, LARGEST_CHECK) and time.perf_counter() - started + 2 * spent < bench.budget:
+    while cloud.size < min(num_points, LARGEST_CHECK) and 2 * spent < bench.budget.left:
         spent = cloud.grow()
     return cloud
+
+
+def num_predicted(bench: Workbench) -> float:
+    """Return the densities it takes at most, before anything is known of the posterior."""
+    return float(LARGEST)

@@ -25,6 +25,7 @@ ACCEPTED = 0.8  # what the step size of a trajectory aims at
 LEAST_ACCEPTED = 0.3
 LARGEST_ERROR = 0.3
 MOST_STEPS = 500
+NUM_TEMPERATURES, TRAJECTORIES = 6, 5  # as a rule, for each √d; after each
 LARGEST_DIMENSION = 20  # beyond which populations were seen to lag: in 30, 0.07 to 0.2 nats too low
 # A mean of 8 over its standard error follows Student's t with 7 degrees of freedom, of variance 7/5.
 WIDENED = float(np.sqrt((NUM_POPULATIONS - 1) / (NUM_POPULATIONS - 3)))
@@ -39,7 +40,7 @@ def estimate(bench: Workbench) -> Evidence:
     """
     started = time.perf_counter()
     run = _Run(bench)
-    values = run.walk(started)
+    values = run.walk()
     seconds = time.perf_counter() - started
     if not np.isfinite(values).all():
         why = "too few prior draws had a finite likelihood: there is nothing to begin with"
@@ -65,7 +66,7 @@ class _Run:
         self.num_evaluations, self.doubts = 0, list[str]()
         self.positions = np.zeros((0, 0, bench.coords.dimension))
 
-    def walk(self, started: float) -> np.ndarray:
+    def walk(self) -> np.ndarray:
         """Return the log evidence of each population."""
         self.positions = self._from_prior()
         total, beta, rate = np.zeros(NUM_POPULATIONS), 0.0, 1.0
@@ -78,11 +79,11 @@ class _Run:
                 log_weights = _scaled(log_likelihood, ahead - beta)
                 total += logsumexp(log_weights, axis=1) - np.log(NUM_PARTICLES)
                 self.positions = self._resampled(log_weights)
-                advance(int(100 * ahead**0.2) - int(100 * beta**0.2))
+                advance(int(100 * ahead**0.2) - int(100 * beta**0.2), f"β = {ahead:.2g}, log Z(β) ≈ {total.mean():.2f}")
                 beta, rate = ahead, self._move(ahead)
                 if beta == 1.0:
                     break
-                if time.perf_counter() - started > self._bench.budget:
+                if not self._bench.budget.left:
                     self.doubts.append(f"the budget ended at β = {beta:.2g}; raise it")
                     break
         if rate < LEAST_ACCEPTED:
@@ -189,3 +190,9 @@ def _trajectories(coords: Coordinates, key: Any, x: Any, beta: Any, scale: Any, 
     keys = jax.random.key_data(jax.random.split(jax.random.wrap_key_data(key), len(x)))
     likelihood, moved, accepted = jax.vmap(one)(keys, x)
     return likelihood, moved, accepted.mean()
+
+
+def num_predicted(bench: Workbench) -> float:
+    """Return about how many densities it takes: more, where the posterior is far narrower than the prior."""
+    steps = NUM_TEMPERATURES * bench.coords.dimension**0.5
+    return steps * TRAJECTORIES * NUM_LEAPFROG * 2 * NUM_POPULATIONS * NUM_PARTICLES

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..budget import Budget
 from ..coordinates import Coordinates, coordinates_of
 from ..draws import adopt_draws
 from ..model import Model
@@ -18,6 +19,9 @@ from ..sampling import NUTSFit, fit_nuts
 from ..seeds import as_rng
 
 PRIOR_POOL = 2**12
+NUTS_OPTIONS = {"num_warmup": 1000, "num_samples": 1000, "num_chains": 4}
+LEAPFROGS, GRADIENT = 15, 4  # for each draw, as a rule; densities that a gradient costs
+NO_TIME = 1e-9  # seconds: what a grid is given of a budget that is spent, to decline in its own words
 
 
 class Workbench:
@@ -34,8 +38,8 @@ class Workbench:
         nuts_options: dict[str, int] | None = None,
         parts: Parts = nowhere,
     ):
-        self.model, self.seed, self.budget, self.progress = model, seed, budget, progress
-        self._draws, self._nuts_options, self.parts = draws, dict(nuts_options or {}), parts
+        self.model, self.seed, self.budget, self.progress = model, seed, Budget(budget), progress
+        self._draws, self.nuts_options, self.parts = draws, dict(nuts_options or {}), parts
         self.done: dict[str, Evidence] = {}
         self._shared: dict[Hashable, Any] = {}
 
@@ -49,20 +53,23 @@ class Workbench:
 
     @cached_property
     def laplace(self) -> LaplaceFit:
-        with progress_of(self.progress).stage("a Gaussian at the mode"):
+        with self.budget.aside(), progress_of(self.progress).stage("a Gaussian at the mode"):
             return made(self.parts, "laplace", lambda: fit_laplace(self.model, seed=self.seed))
 
     @cached_property
     def grid(self) -> GridFit:
-        options = {"seed": self.seed, "laplace": self.laplace, "budget": self.budget, "progress": self.progress}
-        return made(self.parts, "grid", lambda: fit_grid(self.model, **options))
+        options = {"seed": self.seed, "laplace": self.laplace, "progress": self.progress}
+        with self.budget.spending():
+            left = max(self.budget.left, NO_TIME)
+            return made(self.parts, "grid", lambda: fit_grid(self.model, budget=left, **options))
 
     @cached_property
     def nuts(self) -> NUTSFit:
         if self._draws is not None:
             return adopt_draws(self.model, self._draws)
-        options = {"seed": self.seed, "laplace": self.laplace, "progress": self.progress, **self._nuts_options}
-        return made(self.parts, "nuts", lambda: fit_nuts(self.model, **options))
+        options = {"seed": self.seed, "laplace": self.laplace, "progress": self.progress, **self.nuts_options}
+        with self.budget.aside():  # how long it is to run was said in draws
+            return made(self.parts, "nuts", lambda: fit_nuts(self.model, **options))
 
     def prior_positions(self, rng: np.random.Generator, n: int) -> np.ndarray:
         """Return positions (n, d) drawn from the prior, as many at a time as one program draws."""
@@ -77,10 +84,34 @@ class Workbench:
         """Whether draws are at hand without running anything."""
         return self._draws is not None or "nuts" in self.__dict__
 
+    @property
+    def num_draws(self) -> float:
+        """How many draws NUTS makes, or was given."""
+        if "nuts" in self.__dict__:
+            return float(np.prod(self.nuts.positions.shape[:2]))
+        options = {**NUTS_OPTIONS, **self.nuts_options}
+        return float(options["num_chains"] * options["num_samples"])
+
+    @property
+    def num_steps_predicted(self) -> float:
+        """How many leapfrog steps NUTS will make, one after another; none where draws are at hand."""
+        options = {**NUTS_OPTIONS, **self.nuts_options}
+        return 0.0 if self.has_draws else float(LEAPFROGS * (options["num_warmup"] + options["num_samples"]))
+
+    @property
+    def num_nuts_predicted(self) -> float:
+        """How many densities NUTS will take, each gradient for four of them."""
+        return {**NUTS_OPTIONS, **self.nuts_options}["num_chains"] * self.num_steps_predicted * GRADIENT
+
     def estimate(self, name: str, run: Callable[["Workbench"], Evidence]) -> Evidence:
-        """Return an estimator's answer, made once."""
+        """Return an estimator's answer, made once; none is begun when nothing is left of the budget."""
+        part = f"evidence:{name}"
         if name not in self.done:
-            self.done[name] = made(self.parts, f"evidence:{name}", lambda: run(self))
+            if not self.budget.left and self.parts.recall(part) is None:
+                why = f"the budget of {self.budget.total:g} s was spent before it began; raise it"
+                return Evidence(name, np.nan, np.inf, 0, 0.0, False, (why,))
+            with self.budget.spending():
+                self.done[name] = made(self.parts, part, lambda: run(self))
         return self.done[name]
 
     def remembered(self, key: Hashable, make: Callable[[], Any]) -> Any:

@@ -11,18 +11,24 @@ import numpy as np
 from ..compiler import compiled
 from ..coordinates import Coordinates, coordinates_of
 from ..model import Model, require_model
-from .climb import Climb, Kind
+from .climb import LARGEST_HESSIAN, Climb, Kind
 from .edges import AT_EDGE, edge_coordinates, edge_names, snapped
 from .modes import Search, search
 from .starts import MORE, starting_positions
+from .surface import Density, Surface
 
 
 @dataclass(frozen=True)
 class Mode:
-    """A distinct local maximum: where, how high, and how many starts ended there."""
+    """A distinct local maximum: where, how high, how many starts ended there, and how much lies around it.
+
+    `log_mass` is what a Gaussian of its curvature holds, log p(D, θ*) + (d/2) log 2π − ½ log|H|; NaN on an edge or at a
+    corner, where none fits. A high mode may hold next to nothing, and a low one nearly all.
+    """
 
     params: dict[str, np.ndarray]
     log_joint: float
+    log_mass: float
     num_hits: int
     edges: tuple[str, ...]
 
@@ -98,10 +104,12 @@ def fit_map(model: Model, *, coordinates: str = "params", num_starts: int = 16, 
     coords = coordinates_of(model)
     density = coords.log_joint if coordinates == "params" else coords.log_density
     found = search(model, coords, density, starting_positions(model, coords, seed, MORE * num_starts), num_starts)
-    return _record(model, coords, coordinates, found, started)
+    return _record(model, coords, coordinates, density, found, started)
 
 
-def _record(model: Model, coords: Coordinates, coordinates: str, found: Search, started: float) -> MAPFit:
+def _record(
+    model: Model, coords: Coordinates, coordinates: str, density: Density, found: Search, started: float
+) -> MAPFit:
     end = found.trouble or found.best
     if end is None:
         end = Climb(np.zeros(model.dimension), np.inf, np.zeros((1, model.dimension)), Kind.STUCK, np.zeros(0))
@@ -116,7 +124,7 @@ def _record(model: Model, coords: Coordinates, coordinates: str, found: Search, 
         log_prior=log_prior,
         log_likelihood=log_likelihood,
         hessian=_hessian(model, coords, coordinates, flat, end.position),
-        modes=tuple(_mode(model, coords, m, h) for m, h in zip(found.modes, found.hits)),
+        modes=tuple(_mode(model, coords, density, m, h) for m, h in zip(found.modes, found.hits)),
         path=coords.constrain_many(end.path),
         edges=tuple(edge_names(coords, model.parameters, end)) if end.kind is Kind.EDGE else (),
         converged=converged,
@@ -126,10 +134,23 @@ def _record(model: Model, coords: Coordinates, coordinates: str, found: Search, 
     )
 
 
-def _mode(model: Model, coords: Coordinates, at: Climb, num_hits: int) -> Mode:
+def _mode(model: Model, coords: Coordinates, density: Density, at: Climb, num_hits: int) -> Mode:
     params, _ = _at_mode(model, coords, at)
     edges = tuple(edge_names(coords, model.parameters, at)) if at.kind is Kind.EDGE else ()
-    return Mode(params, float(coords.log_parts_many(at.position[None])[0, :2].sum()), num_hits, edges)
+    parts = coords.log_parts_many(at.position[None])[0]
+    return Mode(params, float(parts[:2].sum()), _log_mass(density, at, float(parts.sum())), num_hits, edges)
+
+
+def _log_mass(density: Density, at: Climb, height: float) -> float:
+    """Return the Laplace mass around a mode: of the user's density, at whose mode −∂² in u is Jᵀ H J, as of any other.
+
+    `height` is that of the density of the position, with its Jacobian.
+    """
+    d = len(at.position)
+    if at.kind is not Kind.PEAK or d > LARGEST_HESSIAN:
+        return np.nan
+    sign, log_det = np.linalg.slogdet(Surface(density).hessian(at.position))
+    return float(height + 0.5 * d * np.log(2 * np.pi) - 0.5 * log_det) if sign > 0 else np.nan
 
 
 def _at_mode(model: Model, coords: Coordinates, at: Climb) -> tuple[dict[str, np.ndarray], np.ndarray]:

@@ -91,7 +91,8 @@ class Cutting:
                 before = measurer.num_evaluations
                 if not self._step(self._found, tolerance):
                     break
-                advance(measurer.num_evaluations - before)
+                so_far = f"log p(D) ≈ {self._found.log_value:.4f} ± {self._found.relative_error:.1g}"
+                advance(measurer.num_evaluations - before, so_far)
         return self._result(self._found, aim.tolerance(measurer.num_evaluations))
 
     def _trial(self, chart: Chart, aim: Aim) -> Subdivision:

@@ -22,6 +22,7 @@ from .summing import Frame, Summer
 from .trapezoid import trapezoid
 
 NUM_GUESSES, WIDEST = 512, 8.0  # points at which a normal is looked for, up to so many conditional sds from its mode
+NUM_HIGHEST = 256  # points known beforehand that it is looked for at: the highest, and as many of all
 EXACT = 1e-8  # of log f and of its quadratic: no difference
 LOST = 4.0  # times the mass where rounding has lost the conditional normal
 LOSSY = 1e-3  # of a conditional normal, lost by rounding
@@ -72,7 +73,7 @@ def by_given(job: Job) -> GivenIntegral | None:
 def _summed(job: Job, reduced: Steering, cloud: np.ndarray) -> GivenIntegral | None:
     h = cloud[:, reduced.few]
     given, apart = _checked(job, reduced, h)
-    if apart is None:
+    if apart is None or not _explains(job, reduced):
         return None
     usable = np.isfinite(given.log_mass)
     frame = _frame(h[usable], given.log_mass[usable])
@@ -112,19 +113,35 @@ def _summed(job: Job, reduced: Steering, cloud: np.ndarray) -> GivenIntegral | N
 
 def _checked(job: Job, reduced: Steering, h: np.ndarray) -> tuple[Given, float | None]:
     """Return what is known given guesses h, and how far log f is from a normal's near the mode; None if anywhere."""
-    rng = job.rng
-    zeta = rng.standard_normal((len(h), len(reduced.rest)))
-    zeta *= np.exp(rng.uniform(np.log(0.1), np.log(WIDEST), len(h)))[:, None]
+    zeta = job.rng.standard_normal((len(h), len(reduced.rest)))
+    zeta *= np.exp(job.rng.uniform(np.log(0.1), np.log(WIDEST), len(h)))[:, None]
     given = reduced.given_many(h, zeta)
-    log_f = job.coords.log_density_many(given.positions)
-    off = np.abs(log_f - given.log_predicted)
-    size = 1 + np.abs(given.log_mass) + np.abs(given.log_det) + 0.5 * (zeta**2).sum(axis=1)
-    usable = np.isfinite(given.log_mass) & (given.rounding < LOSSY)
-    allowed = (EXACT + 100 * given.rounding) * size
-    if not usable.any() or not (off <= allowed)[usable].all():
+    off = np.abs(job.coords.log_density_many(given.positions) - given.log_predicted)
+    usable = _usable(given)
+    if not usable.any() or not (off <= _allowed(given))[usable].all():
         return given, None
     highest = usable & (given.log_mass > given.log_mass[usable].max() - 5)
     return given, float(off[highest].mean())
+
+
+def _explains(job: Job, reduced: Steering) -> bool:
+    """Whether the normal is the density at points known beforehand, too: draws of the prior, modes, draws of NUTS."""
+    points = job.points.finite()
+    order = np.argsort(-points.log_density)
+    some = np.unique(np.r_[order[:NUM_HIGHEST], order[:: max(len(order) // NUM_HIGHEST, 1)]])
+    x = points.positions[some]
+    given = reduced.given_many(x[:, reduced.few], x[:, reduced.rest])
+    off = np.abs(points.log_density[some] - given.log_predicted_at_x)
+    return bool((off <= _allowed(given))[_usable(given)].all())
+
+
+def _usable(given: Given) -> np.ndarray:
+    return np.asarray(np.isfinite(given.log_mass) & (given.rounding < LOSSY))
+
+
+def _allowed(given: Given) -> np.ndarray:
+    """Return how far log f may be from a normal's by rounding alone."""
+    return (EXACT + 100 * given.rounding) * given.size
 
 
 def _frame(h: np.ndarray, log_mass: np.ndarray) -> Frame:

@@ -27,6 +27,7 @@ SAME = 1e-7  # of curvature: no change
 JITTER = 1e-15  # of the diagonal: where a neck is so narrow that float64 loses the rest, there is still a factor
 NODES = 9  # along each of the many: means and variances of params that are no linear function of them
 TERMS = 2**17  # of the matrices of one batch
+NUM_SCALARS = 3  # log mass, log determinant, distance
 
 
 def steering(coords: Coordinates, positions: np.ndarray) -> tuple[int, ...]:
@@ -95,12 +96,25 @@ class Steering(Coordinates):
     # --- one point ---
 
     def given(self, point: Any) -> jax.Array:
-        """Return, for (h, ζ) of shape (d,), what is known given h, as one vector that `Given` takes apart.
+        """Return, for (h, x) of shape (d,), what is known given h, as one vector that `Given` takes apart.
 
-        ζ is a draw from a standard normal of what is not steering, of which w = m + L⁻ᵀ ζ is made.
+        x is taken for ζ, a draw from a standard normal of which w = m + L⁻ᵀ ζ is made, and for a w, whose distance from
+        m is |Lᵀ (w − m)|².
         """
-        k = self.dimension
-        h, zeta = point[:k], point[k:]
+        h, x = point[: self.dimension], point[self.dimension :]
+        mode, height, factor, diagonal = self._normal(h)
+        inverse = jax.scipy.linalg.solve_triangular(factor, jnp.eye(len(mode)), lower=True)
+        sd = jnp.sqrt((inverse**2).sum(axis=0))
+        log_det = jnp.log(jnp.diag(factor)).sum()
+        log_mass = height + 0.5 * len(mode) * jnp.log(2 * jnp.pi) - log_det
+        rounding = jnp.finfo(float).eps * len(mode) * (jnp.abs(diagonal) * sd**2).sum()
+        distance = ((factor.T @ (x - mode)) ** 2).sum()
+        scalars = jnp.stack([log_mass, log_det, distance])
+        params = self._params(h, mode, sd)
+        return jnp.concatenate([scalars, *params, jnp.clip(rounding, 0, 1)[None], mode + inverse.T @ x, sd])
+
+    def _normal(self, h: Any) -> tuple[Any, Any, Any, Any]:
+        """Return m, log f there, the Cholesky factor of Λ and its diagonal."""
         first = jnp.asarray(self.start[self.rest])
 
         def fall(w: Any) -> Any:
@@ -112,23 +126,20 @@ class Steering(Coordinates):
 
         def step(_: Any, state: tuple[Any, Any, Any]) -> tuple[Any, Any, Any]:
             ahead, _, _ = state
-            height, slope = jax.value_and_grad(fall)(ahead)
-            return ahead - jax.scipy.linalg.cho_solve((factor, True), slope), ahead, height
+            depth, slope = jax.value_and_grad(fall)(ahead)
+            return ahead - jax.scipy.linalg.cho_solve((factor, True), slope), ahead, depth
 
         # One step leads to the mode of a normal, a second takes away what rounding left, a third asks how high it is.
-        _, mode, height = jax.lax.fori_loop(0, 3, step, (first, first, jnp.zeros(())))
-        inverse = jax.scipy.linalg.solve_triangular(factor, jnp.eye(len(mode)), lower=True)
-        sd = jnp.sqrt((inverse**2).sum(axis=0))
-        log_det = jnp.log(jnp.diag(factor)).sum()
-        log_mass = -height + 0.5 * len(mode) * jnp.log(2 * jnp.pi) - log_det
-        rounding = jnp.finfo(float).eps * len(mode) * (jnp.abs(diagonal) * sd**2).sum()
+        _, mode, depth = jax.lax.fori_loop(0, 3, step, (first, first, jnp.zeros(())))
+        return mode, -depth, factor, diagonal
+
+    def _params(self, h: Any, mode: Any, sd: Any) -> tuple[jax.Array, jax.Array]:
+        """Return conditional means and variances of the params, each set by one coordinate alone."""
         axis = gauss_hermite(NODES)
         weights = jnp.exp(axis.log_weights - axis.nodes**2 / 2) / jnp.sqrt(2 * jnp.pi)
-        params = jax.vmap(lambda z: self.whole.constrain_flat(self._placed(h, mode + sd * z)))(jnp.asarray(axis.nodes))
-        mean = weights @ params
-        variance = weights @ (params - mean) ** 2
-        w = mode + inverse.T @ zeta
-        return jnp.concatenate([jnp.stack([log_mass, log_det]), mean, variance, jnp.clip(rounding, 0, 1)[None], w, sd])
+        values = jax.vmap(lambda z: self.whole.constrain_flat(self._placed(h, mode + sd * z)))(jnp.asarray(axis.nodes))
+        mean = weights @ values
+        return mean, weights @ (values - mean) ** 2
 
     def parts_and_params(self, position: Any) -> jax.Array:
         found = self.given(jnp.concatenate([position, jnp.zeros(len(self.rest))]))
@@ -144,7 +155,9 @@ class Steering(Coordinates):
     def _as_parts(self, found: Any) -> jax.Array:
         """Return what `Coordinates.parts_and_params` would, of vectors (n, …)."""
         zeros = jnp.zeros((len(found), NUM_PARTS - 1))
-        return jnp.concatenate([found[:, :1], zeros, found[:, 2 : 3 + 2 * self.num_params]], axis=1)
+        return jnp.concatenate(
+            [found[:, :1], zeros, found[:, NUM_SCALARS : NUM_SCALARS + 2 * self.num_params + 1]], axis=1
+        )
 
     @property
     def num_params(self) -> int:
@@ -163,10 +176,10 @@ class Steering(Coordinates):
         found = np.asarray(self._as_parts(self._many(np.column_stack([rows, np.zeros((len(rows), len(self.rest)))]))))
         return found.reshape(positions.shape[:-1] + found.shape[1:])
 
-    def given_many(self, h: np.ndarray, zeta: np.ndarray | None = None) -> "Given":
-        """Return what is known given each h (n, k)."""
-        zeta = np.zeros((len(h), len(self.rest))) if zeta is None else zeta
-        return Given(self, h, zeta, self._many(np.column_stack([h, zeta])))
+    def given_many(self, h: np.ndarray, x: np.ndarray | None = None) -> "Given":
+        """Return what is known given each h (n, k), and of x (n, d − k), taken for ζ and for w."""
+        x = np.zeros((len(h), len(self.rest))) if x is None else x
+        return Given(self, h, x, self._many(np.column_stack([h, x])))
 
     def _many(self, points: np.ndarray) -> np.ndarray:
         self.num_evaluations += len(points)
@@ -184,13 +197,27 @@ class Steering(Coordinates):
 
 
 class Given:
-    """What is known given h (n, k): the mass, a point (h, w) made from ζ, and the marginals of each w."""
+    """What is known given h (n, k): the mass, a point (h, w) made from x, and the marginals of each w."""
 
-    def __init__(self, reduced: Steering, h: np.ndarray, zeta: np.ndarray, found: np.ndarray):
-        num, (self.log_mass, self.log_det) = len(reduced.rest), found[:, :2].T
-        self.rounding = found[:, 2 + 2 * reduced.num_params]
+    def __init__(self, reduced: Steering, h: np.ndarray, x: np.ndarray, found: np.ndarray):
+        num, (self.log_mass, self.log_det, self._distance) = len(reduced.rest), found[:, :NUM_SCALARS].T
+        self.rounding = found[:, NUM_SCALARS + 2 * reduced.num_params]
         self.w, self.sd = found[:, -2 * num : -num], found[:, -num:]
         self.positions = np.zeros((len(h), reduced.whole.dimension))
         self.positions[:, reduced.few], self.positions[:, reduced.rest] = h, self.w
-        log_normal = self.log_det - 0.5 * num * np.log(2 * np.pi) - 0.5 * (zeta**2).sum(axis=1)
-        self.log_predicted = self.log_mass + log_normal  # log f, if it is a normal given h
+        self._radius, self._top = (x**2).sum(axis=1), self.log_mass + self.log_det - 0.5 * num * np.log(2 * np.pi)
+
+    @property
+    def log_predicted(self) -> np.ndarray:
+        """Return log f at `positions`, if it is a normal given h."""
+        return np.asarray(self._top - 0.5 * self._radius)
+
+    @property
+    def log_predicted_at_x(self) -> np.ndarray:
+        """Return log f at (h, x), if it is a normal given h."""
+        return np.asarray(self._top - 0.5 * self._distance)
+
+    @property
+    def size(self) -> np.ndarray:
+        """Return the size of what log f is a sum of, at either."""
+        return np.asarray(1 + np.abs(self.log_mass) + np.abs(self.log_det) + np.maximum(self._radius, self._distance))

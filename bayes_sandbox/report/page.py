@@ -1,6 +1,7 @@
 """How does a run read as one page? Everything in one HTML file that needs no network."""
 
 import base64
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -113,13 +114,18 @@ def _modes(doc: Document) -> list[dict[str, str]]:
     """Return the distinct modes, where there are several."""
     modes = doc["fits"]["map"].get("modes") or []
     rows = {row.label: row for row in parameter_rows(doc)}
+    masses = [number(mode.get("log_mass")) for mode in modes]
+    known = [mass for mass in masses if math.isfinite(mass)]
+    total = max(known, default=0.0)
+    total += math.log(sum((math.exp(mass - total) for mass in known), start=0.0) or 1.0)
     return [
         {
             "height": brief(number(mode["log_joint"]), 6),
+            "share": f"{brief(100 * math.exp(mass - total), 3)} %" if math.isfinite(mass) else NONE,
             "hits": str(mode["num_hits"]),
             "where": ", ".join(f"{k} = {rows[k].point(number(v))}" for k, v in list(mode["params"].items())[:6]),
         }
-        for mode in modes
+        for mode, mass in zip(modes, masses)
         if len(modes) > 1
     ]
 

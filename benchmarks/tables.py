@@ -1,0 +1,46 @@
+"""What every table shares: the arguments of its command, its processes, its CSV file."""
+
+import argparse
+import csv
+import multiprocessing
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+TESTS = Path(__file__).parent.parent / "tests"  # where the problems are
+
+Row = dict[str, Any]
+
+
+def arguments(what: str) -> argparse.ArgumentParser:
+    """Return a parser of what all tables are asked for; `what` is the module's docstring."""
+    parser = argparse.ArgumentParser(description=what, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", nargs="+", default=[""], help="problems whose name contains one of these words")
+    parser.add_argument("--out", type=Path, help="a CSV file, written as rows come")
+    parser.add_argument("--processes", type=int, default=2)
+    return parser
+
+
+def wanted(problems: Sequence[Any], options: argparse.Namespace) -> list[str]:
+    """Return the names of the problems that were asked for."""
+    return [p.name for p in problems if any(word in p.name for word in options.only)]
+
+
+def rows_of(
+    make: Callable[[Any], list[Row]],
+    jobs: Sequence[Any],
+    fields: Sequence[str],
+    options: argparse.Namespace,
+    jobs_a_process: int | None = None,
+) -> Iterator[list[Row]]:
+    """Yield the rows of each job as they come from processes of their own, written to the CSV file by then."""
+    out = options.out.open("w", newline="") if options.out else sys.stdout
+    writer = csv.DictWriter(out, fields)
+    writer.writeheader()
+    spawn = multiprocessing.get_context("spawn")
+    with spawn.Pool(options.processes, maxtasksperchild=jobs_a_process) as pool:
+        for rows in pool.imap_unordered(make, jobs):
+            writer.writerows(rows)
+            out.flush()
+            yield rows
