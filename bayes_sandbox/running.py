@@ -5,6 +5,7 @@ import os
 import shlex
 import shutil
 import sys
+import textwrap
 from collections.abc import Callable
 from contextlib import redirect_stdout
 from dataclasses import replace
@@ -87,7 +88,8 @@ def _say_costs(model: Any, names: list[str] | None, options: dict[str, Any]) -> 
     nuts = {name: options[name] for name in ("num_warmup", "num_samples", "num_chains")}
     costs = predict_costs(model, methods=wanted, budget=options["budget"], **nuts)
     each = [f"{c.method} {brief(c.num_evaluations, 2)} ({duration(c.seconds)})" for c in costs]
-    click.echo(f"densities, and time without compilation, at most: {', '.join(each)}", err=True)
+    said = f"densities at most, and time for them, compilation apart: {', '.join(each)}"
+    click.echo(textwrap.fill(said, 79, subsequent_indent="  "), err=True)
 
 
 def _names(text: str) -> list[str]:

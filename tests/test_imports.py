@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parents[1] / "bayes_sandbox"
 # From the ground up; a module knows its own layer and those below it.
 LAYERS = (
     {"batches", "compiler", "errors", "parts", "naming", "seeds", "supports"},
-    {"inspection", "program", "records", "progress"},
+    {"inspection", "program", "records", "progress", "budget"},
     {"model", "coordinates", "regularization"},
     {"optimization"},
     {"quadrature", "sampling", "draws", "diagnostics", "proposals", "straightening"},

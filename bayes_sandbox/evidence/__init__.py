@@ -119,7 +119,7 @@ def predict_costs(
     >>> from bayes_sandbox import Model, predict_costs
     >>> model = Model({"mu": dist.Normal(0, 1)}, lambda mu: dist.Normal(mu, 1), observed=2.0)
     >>> [(c.method, c.num_evaluations) for c in predict_costs(model, methods=["laplace", "grid"])]
-    [('laplace', 2880.0), ('grid', 256.0)]
+    [('laplace', 2880.0), ('grid', 1327936.0)]
     """
     require_model(model)
     bench = Workbench(model, draws=draws, budget=budget, nuts_options=nuts_options)

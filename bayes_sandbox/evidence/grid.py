@@ -12,4 +12,4 @@ def estimate(bench: Workbench) -> Evidence:
 
 def num_predicted(bench: Workbench) -> float:
     """Return the densities it takes at most, before anything is known of the posterior."""
-    return num_nodes_predicted(bench.coords.dimension)
+    return num_nodes_predicted(bench.model)

@@ -21,7 +21,6 @@ from .tube import sum_along
 
 USUAL_NODES = 9  # nodes per axis at which Gauss–Hermite settles on an ordinary smooth posterior
 RULES = ("auto", "gauss-hermite", "trapezoid", "cells")
-LONG_AXIS, FEW_NODES = 64, 8e3  # nodes along an axis, and of a sum over what steers, as a rule
 CELLS_UP_TO = 5  # dimensions
 FEWEST = 1e5  # densities below which cells cannot show what they can do
 MOST_MODES = 24
@@ -100,16 +99,6 @@ def affordable(coords: Coordinates, max_evaluations: float, budget: float) -> tu
 def fits(dimension: int, max_nodes: float) -> bool:
     """Whether any rule could settle within the nodes allowed: one rung of the ladder that settles on smooth humps."""
     return float(USUAL_NODES) ** dimension <= max_nodes
-
-
-def num_nodes_predicted(dimension: int, max_evaluations: float = 1e7) -> float:
-    """Return the densities that `auto` takes at most, before anything is known of the posterior.
-
-    Where no grid fits, what a sum over the few that steer would take, should there be any.
-    """
-    if fits(dimension, max_evaluations):
-        return min(4.0 * LONG_AXIS**dimension, max_evaluations)
-    return FEW_NODES * (dimension + 3.0)
 
 
 def declined_sentence(dimension: int, max_nodes: float, rate: float) -> str:

@@ -17,10 +17,12 @@ from .choose import CELLS_UP_TO, RULES, affordable, declined_sentence, fits
 from .given import GivenIntegral, steering_of
 from .given_posterior import given_marginal
 from .integral import CellIntegral, Integral, MixtureIntegral, TensorIntegral, Tolerance
-from .job import Job, first_frame
+from .job import CHECK_TERMS, Job, first_frame
 from .judging import most_credible, try_rules
 from .mixture import mixture_marginal
 from .posterior import (
+    MESH,
+    NUM_PROPOSED,
     Drawn,
     Joint,
     Marginal,
@@ -32,6 +34,7 @@ from .slices import SlicesIntegral
 from .summing import LIKELIHOOD, Summer
 from .trapezoid import trapezoid
 
+LONG_AXIS, FEW_NODES = 64, 8e3  # nodes along an axis, and of a sum over what steers, as a rule
 MARGINAL_NODES = 1e5, 1e6  # spent on all curves together: at least, at most
 BLIND = "no rule can rule out a narrow mode outside every basin that was reached"
 
@@ -174,6 +177,18 @@ def integrate_likelihood(
     if found is None or not found.error < 0.01 or found.edge_mass > 1e-6:
         return np.nan, "it does not settle: the likelihood alone falls off too slowly, or not at all"
     return found.log_value, ""
+
+
+def num_nodes_predicted(model: Model, max_evaluations: float = 1e7) -> float:
+    """Return the densities that `auto` takes at most, before anything is known of the posterior: sums and checks.
+
+    Where no grid fits, what a sum over the few that steer would take, should there be any.
+    """
+    if not fits(model.dimension, max_evaluations):
+        return FEW_NODES * (model.dimension + 3.0)
+    dear = CHECK_TERMS / max(model.num_observations, 1)
+    checks = sum(float(np.clip(dear, *bounds)) for bounds in (MESH, NUM_PROPOSED, MARGINAL_NODES))
+    return min(4.0 * LONG_AXIS**model.dimension, max_evaluations) + checks
 
 
 def _too_fine(job: Job) -> str:
