@@ -182,26 +182,40 @@ class GivenFew:
         return {}
 
     def _mapped(self, forward: bool, points: np.ndarray) -> Mapped:
+        found = self._climbed(True, forward, points)
+        far = np.flatnonzero(found[:, -1] == 0)  # from one step, which is all that a normal takes
+        if len(far):
+            found[far] = self._climbed(False, forward, points[far])
+        image, log_det, _ = np.split(found, [-2, -1], axis=1)
+        return image, log_det[:, 0]
+
+    def _climbed(self, quickly: bool, forward: bool, points: np.ndarray) -> np.ndarray:
         size = int(np.clip(CHUNK * 100**2 // len(self.start) ** 2, 64, CHUNK))
         found = []
         for first in range(0, len(points), size):
             block = points[first : first + size]
             padded = np.concatenate([block, np.broadcast_to(block[-1:], (size - len(block), block.shape[1]))])
-            mapped = _many(self.coords, self.steering, forward, self.start, self.spread, padded)
-            found.append(np.asarray(mapped)[: len(block)])
-        image, log_det, steps = np.split(np.concatenate(found), [-2, -1], axis=1)
-        self.coords.num_evaluations += int(steps.sum()) * (1 + len(SHORTER))  # as climbs count theirs
-        return image, log_det[:, 0]
+            mapped = _many(self.coords, self.steering, quickly, forward, self.start, self.spread, padded)
+            found.append(np.array(mapped)[: len(block)])
+        climbed = np.concatenate(found)
+        steps = len(points) if quickly else int(climbed[:, -1].sum()) * (1 + len(SHORTER))
+        self.coords.num_evaluations += steps  # as climbs count theirs
+        return climbed
 
 
-@partial(compiled, static_argnums=(0, 1))
-def _many(coords: Coordinates, steering: tuple[int, ...], forward: Any, start: Any, spread: Any, points: Any) -> Any:
+@partial(compiled, static_argnums=(0, 1, 2))
+def _many(
+    coords: Coordinates, steering: tuple[int, ...], quickly: bool, forward: Any, start: Any, spread: Any, points: Any
+) -> Any:
     """Return the image of each point (n, d), log|∂u/∂z| and the steps of its climb after it, as (n, d + 2)."""
     d = points.shape[1]
     few, rest = np.array(steering), np.setdiff1d(np.arange(d), steering)
 
     def one(point: Any) -> Any:
-        mode, factor, steps = _conditional(coords, few, rest, point[few], start[rest], spread[rest])
+        if quickly:
+            mode, factor, steps = _in_one_step(coords, few, rest, point[few], start[rest])
+        else:
+            mode, factor, steps = _conditional(coords, few, rest, point[few], start[rest], spread[rest])
         ahead, back = (
             jax.scipy.linalg.solve_triangular(factor.T, point[rest], lower=False),
             factor.T @ (point[rest] - mode),
@@ -210,6 +224,20 @@ def _many(coords: Coordinates, steering: tuple[int, ...], forward: Any, start: A
         return jnp.append(point.at[rest].set(image), jnp.array([-jnp.log(jnp.diag(factor)).sum(), steps]))
 
     return jax.lax.map(one, points, batch_size=min(BATCH, len(points)))
+
+
+def _in_one_step(coords: Coordinates, few: Any, rest: Any, h: Any, start: Any) -> tuple[Any, Any, Any]:
+    """Return the same by one Hessian, and one step; none where there is more to climb."""
+
+    def fall(w: Any) -> Any:
+        return -coords.log_density(jnp.zeros(len(few) + len(rest)).at[few].set(h).at[rest].set(w))
+
+    factor, slope = jnp.linalg.cholesky(jax.hessian(fall)(start)), jax.grad(fall)
+    mode = start - jax.scipy.linalg.cho_solve((factor, True), slope(start))
+    left = slope(mode)
+    step = jax.scipy.linalg.cho_solve((factor, True), left)
+    settled = (jnp.abs(step @ left) < SETTLED) & jnp.isfinite(factor).all() & jnp.isfinite(step).all()
+    return mode - step, factor, jnp.where(settled, 1, 0)
 
 
 def _conditional(coords: Coordinates, few: Any, rest: Any, h: Any, start: Any, spread: Any) -> tuple[Any, Any, Any]:
