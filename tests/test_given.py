@@ -9,6 +9,7 @@ import problems
 import pytest
 from problems_hierarchies import HIERARCHIES
 from scipy import stats
+from scipy.special import logsumexp
 
 import bayes_sandbox as bs
 from bayes_sandbox.coordinates import coordinates_of
@@ -191,3 +192,81 @@ def test_costs_are_counted_and_the_same_seed_gives_the_same():
     assert one.num_evaluations == two.num_evaluations > 1e4
     assert one.log_integral == two.log_integral
     jax.clear_caches()
+
+
+def frequencies(seed):
+    """Cosines and sines of an unknown frequency: a normal given it, and one narrow mode of it beside another."""
+    rng = np.random.default_rng(seed)
+    t, k = np.sort(rng.uniform(0, 300, 60)), np.arange(1, 4)
+    y = rng.normal(size=60) + np.cos(np.outer(t, k) * 3.3) @ rng.normal(size=3)
+
+    def design(omega):
+        return jnp.concatenate([jnp.cos(t[:, None] * k * omega), jnp.sin(t[:, None] * k * omega)], axis=1)
+
+    model = bs.Model(
+        {"omega": dist.Normal(3.0, 1.0), "w": dist.Normal(0.0, 2.0).expand([6]).to_event(1)},
+        lambda omega, w: dist.Normal(design(omega) @ w, 1.0),
+        observed=y,
+    )
+    omega = np.linspace(-3.0, 9.0, 60_001)
+
+    @jax.jit
+    def log_g(o):
+        x = design(o)
+        precision = x.T @ x + jnp.eye(6) / 4
+        mean = jnp.linalg.solve(precision, x.T @ y)
+        log_det = jnp.linalg.slogdet(4 * precision)[1]
+        fitted = -0.5 * (y @ y - mean @ precision @ mean) - 30 * jnp.log(2 * jnp.pi) - 0.5 * log_det
+        return fitted + dist.Normal(3.0, 1.0).log_prob(o)
+
+    return model, logsumexp(jax.lax.map(log_g, omega, batch_size=500)) + np.log(omega[1] - omega[0])
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_many_narrow_modes_of_what_steers_are_found_or_not_trusted(seed):
+    model, truth = frequencies(seed)
+    fit = bs.fit_grid(model)
+    assert not fit.evidence.trusted or abs(fit.log_integral - truth) <= fit.error
+
+
+def test_mass_in_a_neck_that_float64_cannot_see_is_not_trusted():
+    """Four fifths of the prior lie where the effects are one to the last digit, and the data like it there."""
+    y = np.array([-2.5, 1.9, 2.2, -1.4, 0.6, -0.8, 1.1, -1.1])
+    prior = {
+        "lt": dist.Uniform(-100.0, 2.0),
+        "mu": dist.Normal(0.0, 5.0),
+        "theta": lambda lt, mu: dist.Normal(mu, jnp.exp(lt)).expand([8]).to_event(1),
+    }
+    model = bs.Model(prior, lambda theta: dist.Normal(theta, 1.0), observed=y)
+    lt = np.linspace(-100.0, 2.0, 4001)
+    covariance = 25.0 + (1.0 + np.exp(2 * lt))[:, None, None] * np.eye(8)
+    log_g = [stats.multivariate_normal(np.zeros(8), c).logpdf(y) for c in covariance]
+    truth = logsumexp(log_g) - np.log(len(lt))
+    fit = bs.fit_grid(model)
+    assert not fit.evidence.trusted or abs(fit.log_integral - truth) <= fit.error
+
+
+def test_what_few_nodes_cannot_average_comes_from_draws():
+    """The sd of a log-normal of σ = 3: nine nodes give less than half of it."""
+    y = np.array([0.3, -0.4, 1.0, 0.2])
+    prior = {
+        "s2": dist.InverseGamma(3.0, 1.0),
+        "w": lambda s2: dist.Normal(0.0, jnp.sqrt(s2)).expand([4]).to_event(1),
+        "u": dist.LogNormal(0.0, 3.0),
+    }
+    model = bs.Model(prior, lambda s2, w: dist.Normal(w, jnp.sqrt(s2)), observed=y)
+    fit = bs.fit_grid(model)
+    assert "given s2" in fit.message
+    assert fit.mean["u"] == pytest.approx(np.exp(4.5), rel=1e-6)
+    assert fit.sd["u"] == pytest.approx(fit.draws["u"].std())
+    assert fit.marginals["u"].quantile(0.5) == pytest.approx(1.0, rel=1e-3)
+
+
+def test_where_there_is_no_density_draws_are_not_taken():
+    prior = {"rho": dist.Normal(0, 1), "w": dist.Normal(0, 1).expand([6]).to_event(1)}
+
+    def likelihood(rho, w):
+        return dist.MultivariateNormal(w[:2], jnp.array([[1.0, rho], [rho, 1.0]]))
+
+    fit = bs.fit_grid(bs.Model(prior, likelihood, observed=np.array([0.3, -0.2])))
+    assert fit.skipped or fit.message

@@ -93,7 +93,7 @@ def test_a_ridge_that_another_mode_is_not_on_is_left_alone():
 @pytest.mark.parametrize("name", ["funnel", "curved ridge 2d", "curved ridge 5d"])
 def test_ridges_that_neither_grids_nor_cells_can_follow(name):
     fit, problem = problems.grid_of(name), problems.BY_NAME[name]
-    assert "slices along a ridge" in fit.rule
+    assert ("exactly a normal given v" in fit.message) if name == "funnel" else ("slices along a ridge" in fit.rule)
     assert fit.converged, fit.message
     assert abs(fit.log_integral - problem.log_evidence) <= fit.error < 1e-5
     means, sds = problems.flat(problem.mean), problems.flat(problem.sd)

@@ -127,8 +127,9 @@ def predict_costs(
     found = []
     for name in check_methods(methods):
         num = ESTIMATORS[name].num_predicted(bench)
-        in_turn = bench.num_steps_predicted * SECONDS_A_STEP if name in DRAWN else 0.0
-        found.append(Cost(name, num, min(num / rate, budget) + in_turn))
+        drawn = bench.num_nuts_predicted if name in DRAWN else 0.0
+        in_turn = drawn / rate + bench.num_steps_predicted * SECONDS_A_STEP * (name in DRAWN)
+        found.append(Cost(name, num, min((num - drawn) / rate, budget) + in_turn))
     return found
 
 

@@ -4,14 +4,17 @@ The trapezoid sees a density of one to three dimensions, whatever the dimension 
 normal is not assumed: at random points, from far inside to far outside, the density has to be what a normal would be.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
+from scipy.spatial import cKDTree
+from scipy.special import gammaln
 
 from ..coordinates import Coordinates
 from ..model import Model
+from ..optimization import Hump
 from ..optimization.starts import starting_positions
 from .integral import Integral, TensorIntegral
 from .job import Job
@@ -22,7 +25,7 @@ from .summing import Frame, Summer
 from .trapezoid import trapezoid
 
 NUM_GUESSES, WIDEST = 512, 8.0  # points at which a normal is looked for, up to so many conditional sds from its mode
-NUM_HIGHEST = 256  # points known beforehand that it is looked for at: the highest, and as many of all
+NUM_HIGHEST, NUM_OTHERS = 256, 2048  # points known beforehand that it is looked for at: the highest, and of all
 EXACT = 1e-8  # of log f and of its quadratic: no difference
 LOST = 4.0  # times the mass where rounding has lost the conditional normal
 LOSSY = 1e-3  # of a conditional normal, lost by rounding
@@ -60,31 +63,36 @@ def steering_of(model: Model, coords: Coordinates, seed: Any) -> tuple[int, ...]
 
 def by_given(job: Job) -> GivenIntegral | None:
     """Sum over what steers; None where nothing does, where it is not exact, or where the first grid does not fit."""
-    few = job.few or steering_of(job.model, job.coords, job.seed)
-    if not few:
+    if job.few is None:
+        job.few = steering_of(job.model, job.coords, job.seed)
+    if not job.few:
         return None
     cloud = starting_positions(job.model, job.coords, job.seed, NUM_GUESSES)
-    reduced = Steering(job.coords, few, cloud[job.coords.log_density_many(cloud).argmax()])
-    found = _summed(job, reduced, cloud)
+    reduced = Steering(job.coords, job.few, cloud[job.coords.log_density_many(cloud).argmax()])
+    found = _summed(job, reduced, cloud[:, reduced.few])
     reduced.charge()
     return found
 
 
-def _summed(job: Job, reduced: Steering, cloud: np.ndarray) -> GivenIntegral | None:
-    h = cloud[:, reduced.few]
-    given, apart = _checked(job, reduced, h)
-    if apart is None or not _explains(job, reduced):
+def _summed(job: Job, reduced: Steering, guesses: np.ndarray) -> GivenIntegral | None:
+    given, apart = _checked(job, reduced, guesses)
+    known = None if apart is None else _explained(job, reduced)
+    if apart is None or known is None:
         return None
-    usable = np.isfinite(given.log_mass)
-    frame = _frame(h[usable], given.log_mass[usable])
+    h, log_mass = np.concatenate([guesses, known[0]]), np.concatenate([given.log_mass, known[1]])
+    usable = np.isfinite(log_mass)
+    frame = _frame(h[usable], log_mass[usable])
     summer = Summer(reduced, progress=job.progress)
-    most = job.max_nodes / reduced.cost
-    found = trapezoid(reduced, summer, frame, [], job.smooth, most, job.floor, beyond_ends=False)
+    most, humps = job.max_nodes / reduced.cost, [_projected(hump, reduced) for hump in job.laplace.humps]
+    found = trapezoid(reduced, summer, frame, humps, job.smooth, most, job.floor, beyond_ends=False)
     if found is None or not np.isfinite(found.log_value):
         return None
     means = reduced.flat_at(found.frame.centre) + found.sums.value / found.sums.total
     p = reduced.num_params
     mean, within, lost = means[:p], means[p : 2 * p], LOST * float(means[-1])
+    lost += _in_necks(job, reduced, found.log_value)
+    if job.model.improper and lost > LOSSY:  # nobody knows how much there is
+        return None
     between = found.sums.square[:p] / found.sums.total - (found.sums.value[:p] / found.sums.total) ** 2
     error = found.error + apart + lost
     settled = bool(error < job.smooth.enough)
@@ -105,7 +113,7 @@ def _summed(job: Job, reduced: Steering, cloud: np.ndarray) -> GivenIntegral | N
         num_bad=found.num_bad,
         reduced=reduced,
         sum=found,
-        known=Points(h[usable], given.log_mass[usable], np.full(int(usable.sum()), np.inf)),
+        known=Points(h[usable], log_mass[usable], _reach(h[usable])),
         mean=np.where(own, mean, np.nan),
         sd=np.where(own, sd, np.nan),
     )
@@ -124,15 +132,46 @@ def _checked(job: Job, reduced: Steering, h: np.ndarray) -> tuple[Given, float |
     return given, float(off[highest].mean())
 
 
-def _explains(job: Job, reduced: Steering) -> bool:
-    """Whether the normal is the density at points known beforehand, too: draws of the prior, modes, draws of NUTS."""
+def _explained(job: Job, reduced: Steering) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return h and its log mass at points known beforehand, modes, draws of the prior and of NUTS; None if the density
+    is no normal at one of them."""
     points = job.points.finite()
     order = np.argsort(-points.log_density)
-    some = np.unique(np.r_[order[:NUM_HIGHEST], order[:: max(len(order) // NUM_HIGHEST, 1)]])
+    some = np.unique(np.r_[order[:NUM_HIGHEST], order[:: max(len(order) // NUM_OTHERS, 1)]])
     x = points.positions[some]
-    given = reduced.given_many(x[:, reduced.few], x[:, reduced.rest])
+    h = x[:, reduced.few]
+    given = reduced.given_many(h, x[:, reduced.rest])
     off = np.abs(points.log_density[some] - given.log_predicted_at_x)
-    return bool((off <= _allowed(given))[_usable(given)].all())
+    return (h, given.log_mass) if (off <= _allowed(given))[_usable(given)].all() else None
+
+
+def _in_necks(job: Job, reduced: Steering, log_value: float) -> float:
+    """Return the share of the integral where a neck is too narrow for float64: what prior draws find there."""
+    if job.model.improper:
+        return 0.0
+    some = job.prior[:NUM_OTHERS]
+    rounding = reduced.given_many(some[:, reduced.few]).rounding
+    lossy = ~(rounding < LOSSY)  # nor is NaN
+    if not lossy.any():
+        return 0.0
+    log_likelihood = job.coords.log_parts_many(some[lossy])[:, 1]
+    log_likelihood = np.where(np.isfinite(log_likelihood), log_likelihood, -np.inf)
+    return float(np.exp(np.minimum(log_likelihood - log_value, 50.0)).sum() / len(some))
+
+
+def _projected(hump: Hump, reduced: Steering) -> Hump:
+    """Return a mode as seen by what steers: its marginal there."""
+    covariance = (hump.scale @ hump.scale.T)[np.ix_(reduced.few, reduced.few)]
+    return replace(hump, position=hump.position[reduced.few], scale=np.linalg.cholesky(covariance))
+
+
+def _reach(h: np.ndarray) -> np.ndarray:
+    """Return the log volume that each of many points (n, k) stands for: of the ball half-way to its neighbours."""
+    k, spread = h.shape[1], h.std(axis=0) + 1e-300
+    distance = cKDTree(h / spread).query(h / spread, k=2)[0][:, 1]
+    log_ball = 0.5 * k * np.log(np.pi) - gammaln(0.5 * k + 1)
+    with np.errstate(divide="ignore"):
+        return np.asarray(log_ball + k * np.log(distance / 2) + np.log(spread).sum())
 
 
 def _usable(given: Given) -> np.ndarray:

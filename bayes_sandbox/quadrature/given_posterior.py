@@ -8,7 +8,17 @@ from scipy.special import ndtr
 from ..coordinates import Coordinates
 from .given import EXACT, LOSSY, GivenIntegral
 from .job import Job
-from .posterior import Drawn, Marginal, along, axes_for, drawn_marginal, interpolant, led_marginal
+from .posterior import (
+    UNSEEN,
+    Drawn,
+    Interpolant,
+    Marginal,
+    along,
+    axes_for,
+    drawn_marginal,
+    interpolant,
+    led_marginal,
+)
 from .steering import Steering
 from .summing import Summer
 
@@ -30,13 +40,23 @@ def draw_given(job: Job, integral: GivenIntegral) -> Drawn:
     off = np.where(given.rounding[kept] < LOSSY, off, 0.0)  # what lies there is charged already
     gap = float(abs(np.log(np.exp(np.minimum(off, 50.0)).mean())))
     reduced.charge()
+    unseen = max(drawn.unseen, _unseen(proposal, integral))
     doubts = [f"what was integrated out is no normal: random points are off by {gap:.1g}"]
     return replace(
         drawn,
         positions=positions.reshape(*drawn.positions.shape[:2], -1),
+        unseen=unseen,
         revealed=np.zeros((0, job.coords.dimension)),
         doubts=() if gap < integral.error + EXACT else tuple(doubts),
     )
+
+
+def _unseen(proposal: Interpolant, integral: GivenIntegral) -> float:
+    """Return the mass of points known beforehand, each with the volume it stands for, that the grid has nothing at."""
+    known = integral.known
+    over = known.log_density > proposal.log_density_at(known.positions) + UNSEEN
+    log_mass = known.log_density[over] + known.log_reach[over] - integral.log_value
+    return float(np.exp(np.minimum(log_mass, 50.0)).sum())
 
 
 def given_marginal(coords: Coordinates, integral: GivenIntegral, component: int, draws: np.ndarray) -> Marginal:
@@ -48,6 +68,7 @@ def given_marginal(coords: Coordinates, integral: GivenIntegral, component: int,
         axes = axes_for(integral.sum, NUM_PROPOSED * reduced.dimension)
         return led_marginal(reduced, Summer(reduced), integral.sum.frame, axes, component, integral.log_value)
     weight, given = integral.mixed
+    reduced.charge()
     j = int(np.searchsorted(reduced.rest, own))
     kept = weight > 1e-12 * weight.max()
     return _mixture(coords, component, own, weight[kept], given.w[kept, j], given.sd[kept, j], reduced)

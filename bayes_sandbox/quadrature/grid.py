@@ -141,11 +141,13 @@ def fit_grid(
     as_key(seed)  # one that is none is refused before anything runs
     coords = coordinates_of(model)
     max_nodes, rate = affordable(coords, max_evaluations, budget)
-    few = steering_of(model, coords, seed) if rule == "auto" and model.dimension > CELLS_UP_TO else ()
+    before = coords.num_evaluations
+    few = steering_of(model, coords, seed) if rule == "auto" and model.dimension > CELLS_UP_TO else None
     if not few and not fits(model.dimension, max_nodes):
         return _declined(model, declined_sentence(model.dimension, max_nodes, rate), started)
     laplace = laplace or fit_laplace(model, seed=seed)
     job = Job(model, coords, laplace, tolerance, max_nodes, seed, draws, progress_of(progress), few)
+    job.count_from(before)
     if job.frame is None and not len(job.points.finite().positions):
         return _declined(model, "no point tried had a finite density; there is nothing to sum", started)
     if rule == "auto":

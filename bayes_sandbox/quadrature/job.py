@@ -48,10 +48,14 @@ class Job:
     seed: Any
     draws: np.ndarray | None  # positions of a NUTS run, where there is one
     progress: Progress
-    few: tuple[int, ...] = ()  # coordinates given which the rest is a normal, as far as known beforehand
+    few: tuple[int, ...] | None = None  # coordinates given which the rest is a normal, as far as known beforehand
 
     def __post_init__(self) -> None:
         self._before = self.coords.num_evaluations
+
+    def count_from(self, before: int) -> None:
+        """Count densities from where the counter stood, before the job was made."""
+        self._before = before
 
     @cached_property
     def frame(self) -> Frame | None:

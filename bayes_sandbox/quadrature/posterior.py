@@ -225,6 +225,13 @@ class Interpolant:
         frame = self.integral.frame
         return frame.position(np.sinh(t)), log_q - np.log(np.cosh(t)).sum(axis=-1) - frame.log_det
 
+    def log_density_at(self, positions: np.ndarray) -> np.ndarray:
+        """Return the log of the interpolated density at positions (n, d)."""
+        frame = self.integral.frame
+        t = np.arcsinh(frame.inverse(positions))
+        log_g = self.peak + np.log(_interpolate(self.heights, (t - self.lower) / self.step))
+        return np.asarray(log_g - np.log(np.cosh(t)).sum(axis=1) - frame.log_det)
+
     def unseen(self, points: Points) -> tuple[float, np.ndarray]:
         """Return the share of the integral in cells of the grid where a point stands far above their corners, and the
         highest of these points."""

@@ -17,6 +17,7 @@ import numpy as np
 
 from ..batches import chunk_size, evaluate, in_batches
 from ..coordinates import NUM_PARTS, Coordinates
+from ..optimization.climb import LARGEST_HESSIAN
 from ..optimization.surface import Surface
 from .rules import gauss_hermite
 
@@ -25,7 +26,8 @@ NUM_PROBES = 2
 STEP = 0.37  # of a coordinate's spread: how far it is moved, to see whether curvature changes
 SAME = 1e-7  # of curvature: no change
 JITTER = 1e-15  # of the diagonal: where a neck is so narrow that float64 loses the rest, there is still a factor
-NODES = 9  # along each of the many: means and variances of params that are no linear function of them
+NODES = 9, 15  # along each of the many: means and variances of params that are no linear function of them
+ALIKE = 1e-5  # of a variance: the two rules agree, or draws have to do
 TERMS = 2**17  # of the matrices of one batch
 NUM_SCALARS = 3  # log mass, log determinant, distance
 
@@ -37,12 +39,16 @@ def steering(coords: Coordinates, positions: np.ndarray) -> tuple[int, ...]:
     moving j changes ∂²/∂a∂b has one that steers, at least. What is left to steer nothing is taken out greedily.
     Nor is there any where nothing at all changes: that is a Gaussian.
     """
-    d, heights = coords.dimension, coords.log_density_many(positions)
+    d = coords.dimension
+    if d > LARGEST_HESSIAN:
+        return ()
+    heights = coords.log_density_many(positions)
     order = np.argsort(-heights)[: max(len(positions) // 10, NUM_PROBES)]
     spread = positions[order].std(axis=0) + 1e-3
     surface, changed = Surface(coords.log_density), np.zeros((d, d, d), bool)
     for base in positions[order[:NUM_PROBES]]:
         before = surface.hessian(base)
+        coords.num_evaluations += d * (d + 1)
         for j in range(d):
             after = surface.hessian(base + STEP * spread[j] * np.eye(d)[j])
             if not np.isfinite(after - before).all():
@@ -50,10 +56,8 @@ def steering(coords: Coordinates, positions: np.ndarray) -> tuple[int, ...]:
             width = np.sqrt(np.maximum(np.abs(np.diag(before)), np.abs(np.diag(after))))
             width = np.maximum(width, 1e-8 * width.max())
             changed[j] |= np.abs(after - before) > SAME * np.outer(width, width)
-        coords.num_evaluations += surface.num_evaluations * d
-        surface.num_evaluations = 0
-        if changed[np.arange(d), np.arange(d), np.arange(d)].sum() > MOST_STEERING:
-            return ()  # each of these can only be one that steers
+            if changed[np.arange(d), np.arange(d), np.arange(d)].sum() > MOST_STEERING:
+                return ()  # each of these can only be one that steers
     found = list[int]()
     while changed.any() and len(found) <= MOST_STEERING:
         times = changed.sum(axis=(1, 2)) + changed.sum(axis=(0, 2)) + changed.sum(axis=(0, 1))
@@ -134,12 +138,20 @@ class Steering(Coordinates):
         return mode, -depth, factor, diagonal
 
     def _params(self, h: Any, mode: Any, sd: Any) -> tuple[jax.Array, jax.Array]:
-        """Return conditional means and variances of the params, each set by one coordinate alone."""
-        axis = gauss_hermite(NODES)
-        weights = jnp.exp(axis.log_weights - axis.nodes**2 / 2) / jnp.sqrt(2 * jnp.pi)
-        values = jax.vmap(lambda z: self.whole.constrain_flat(self._placed(h, mode + sd * z)))(jnp.asarray(axis.nodes))
-        mean = weights @ values
-        return mean, weights @ (values - mean) ** 2
+        """Return conditional means and variances of the params, each set by one coordinate alone; NaN if not known."""
+
+        def by(k: int) -> tuple[jax.Array, jax.Array]:
+            axis = gauss_hermite(k)
+            weights = jnp.exp(axis.log_weights - axis.nodes**2 / 2) / jnp.sqrt(2 * jnp.pi)
+            points = mode + sd * jnp.asarray(axis.nodes)[:, None]
+            values = jax.vmap(lambda w: self.whole.constrain_flat(self._placed(h, w)))(points)
+            mean = weights @ values
+            return mean, weights @ (values - mean) ** 2
+
+        (crude, wide), (mean, variance) = by(NODES[0]), by(NODES[1])
+        alike = (jnp.abs(wide - variance) <= ALIKE * variance) & ((crude - mean) ** 2 <= ALIKE**2 * variance)
+        rounded = variance <= 1e-20 * (1 + mean**2)  # set by h alone
+        return mean, jnp.where(alike | rounded, variance, jnp.nan)
 
     def parts_and_params(self, position: Any) -> jax.Array:
         found = self.given(jnp.concatenate([position, jnp.zeros(len(self.rest))]))
@@ -200,7 +212,8 @@ class Given:
     """What is known given h (n, k): the mass, a point (h, w) made from x, and the marginals of each w."""
 
     def __init__(self, reduced: Steering, h: np.ndarray, x: np.ndarray, found: np.ndarray):
-        num, (self.log_mass, self.log_det, self._distance) = len(reduced.rest), found[:, :NUM_SCALARS].T
+        num, (log_mass, self.log_det, self._distance) = len(reduced.rest), found[:, :NUM_SCALARS].T
+        self.log_mass = np.where(np.isnan(log_mass), -np.inf, log_mass)  # as `log_density_many` has it
         self.rounding = found[:, NUM_SCALARS + 2 * reduced.num_params]
         self.w, self.sd = found[:, -2 * num : -num], found[:, -num:]
         self.positions = np.zeros((len(h), reduced.whole.dimension))
