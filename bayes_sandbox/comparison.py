@@ -137,6 +137,8 @@ def compare(
         prior is proper; asked for by name where it is not, they raise `ModelError`.
     draws
         A finished NUTS run to use instead of a new one.
+    budget
+        Seconds for the grid and all estimators together; modes and NUTS, whose length is said in draws, do not count.
     parts
         Where finished parts are kept and recalled from. Interrupted (Ctrl-C), the comparison is of what was finished.
 

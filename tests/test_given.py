@@ -268,5 +268,10 @@ def test_where_there_is_no_density_draws_are_not_taken():
     def likelihood(rho, w):
         return dist.MultivariateNormal(w[:2], jnp.array([[1.0, rho], [rho, 1.0]]))
 
-    fit = bs.fit_grid(bs.Model(prior, likelihood, observed=np.array([0.3, -0.2])))
-    assert fit.skipped or fit.message
+    y = np.array([0.3, -0.2])
+    fit = bs.fit_grid(bs.Model(prior, likelihood, observed=y))
+    rho = np.linspace(-1, 1, 4001)
+    heights = [stats.multivariate_normal(np.zeros(2), [[2, r], [r, 2]]).pdf(y) for r in rho] * stats.norm.pdf(rho)
+    truth = np.log(np.trapezoid(heights, rho))
+    assert fit.skipped or (np.abs(fit.draws["rho"]) <= 1).all()
+    assert not fit.evidence.trusted or abs(fit.log_integral - truth) <= fit.error + 1e-6

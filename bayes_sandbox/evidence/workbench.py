@@ -87,7 +87,7 @@ class Workbench:
     @property
     def num_draws(self) -> float:
         """How many draws NUTS makes, or was given."""
-        if "nuts" in self.__dict__:
+        if self.has_draws:
             return float(np.prod(self.nuts.positions.shape[:2]))
         options = {**NUTS_OPTIONS, **self.nuts_options}
         return float(options["num_chains"] * options["num_samples"])

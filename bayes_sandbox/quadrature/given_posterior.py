@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 from scipy.special import ndtr
 
-from ..coordinates import Coordinates
 from .given import EXACT, LOSSY, GivenIntegral
 from .job import Job
 from .posterior import (
@@ -59,31 +58,27 @@ def _unseen(proposal: Interpolant, integral: GivenIntegral) -> float:
     return float(np.exp(np.minimum(log_mass, 50.0)).sum())
 
 
-def given_marginal(coords: Coordinates, integral: GivenIntegral, component: int, draws: np.ndarray) -> Marginal:
+def given_marginal(integral: GivenIntegral, component: int, draws: np.ndarray) -> Marginal:
     """Return the marginal of a component: by a sum where it steers, as a mixture of normals where it does not."""
-    reduced, own = integral.reduced, int(coords.own_axis[component])
+    reduced, frame = integral.reduced, integral.sum.frame
+    own = int(reduced.whole.own_axis[component])
     if own < 0:
         return drawn_marginal(draws)
     if own in reduced.few:
         axes = axes_for(integral.sum, NUM_PROPOSED * reduced.dimension)
-        return led_marginal(reduced, Summer(reduced), integral.sum.frame, axes, component, integral.log_value)
-    weight, given = integral.mixed
+        curve = led_marginal(reduced, Summer(reduced), frame, axes, component, integral.log_value)
+    else:
+        weight, given = integral.mixed
+        j, kept = int(np.searchsorted(reduced.rest, own)), weight > 1e-12 * weight.max()
+        curve = _mixture(reduced, component, weight[kept], given.w[kept, j], given.sd[kept, j])
     reduced.charge()
-    j = int(np.searchsorted(reduced.rest, own))
-    kept = weight > 1e-12 * weight.max()
-    return _mixture(coords, component, own, weight[kept], given.w[kept, j], given.sd[kept, j], reduced)
+    return curve
 
 
-def _mixture(
-    coords: Coordinates,
-    component: int,
-    own: int,
-    weight: np.ndarray,
-    mean: np.ndarray,
-    sd: np.ndarray,
-    reduced: Steering,
-) -> Marginal:
+def _mixture(reduced: Steering, component: int, weight: np.ndarray, mean: np.ndarray, sd: np.ndarray) -> Marginal:
     """Return the curve of a component whose own coordinate is a mixture of normals."""
+    coords = reduced.whole
+    own = int(coords.own_axis[component])
     low, first, middle, third, high = _quantiles(np.array(QUANTILES), weight / weight.sum(), mean, sd)
     scale = max(third - first, 1e-300)
     first_t, last_t = np.arcsinh((np.array([low, high]) - middle) / scale)

@@ -99,9 +99,8 @@ def fit_grid(
         smooth density of few parameters. `"cells"`: subdivision, for any density of up to five parameters, smooth or
         not, one hump or many. `"auto"` tries the smooth rules first (around every mode where there are several, along
         the ridge or over the sheet where there is one), holds each against points that are no nodes, and goes on to
-        cells where one is in doubt. Where all is exactly a normal given
-        one to three coordinates, as a hierarchy with normal observations is given its scales, it sums over these alone,
-        in any dimension.
+        cells where one is in doubt. Where all is exactly a normal given one to three coordinates, as a hierarchy with
+        normal observations is given its scales, it sums over these alone, in any dimension.
     tolerance
         The error of log p(D) at which to stop. By default 1e-6 for the smooth rules, whose error falls exponentially,
         and for cells 1e-5 while that is cheap and 1e-4 after.
@@ -279,7 +278,7 @@ def _marginals(job: Job, integral: Integral, draws: dict[str, np.ndarray]) -> di
         if own[i] < 0 or isinstance(integral, SlicesIntegral):
             return drawn_marginal(columns[..., i])
         if isinstance(integral, GivenIntegral):
-            return given_marginal(job.coords, integral, i, columns[..., i])
+            return given_marginal(integral, i, columns[..., i])
         if isinstance(integral, CellIntegral):
             return cell_marginal(job, integral, i, share) or drawn_marginal(columns[..., i])
         if isinstance(integral, MixtureIntegral):

@@ -74,8 +74,7 @@ class Steering(Coordinates):
     """
 
     def __init__(self, whole: Coordinates, few: tuple[int, ...], start: np.ndarray):
-        self.whole, self.start = whole, start
-        self._num_terms = whole.num_observations
+        self.whole, self.start, self.num_observations = whole, start, whole.num_observations
         self.few = np.array(few)
         self.rest = np.setdiff1d(np.arange(whole.dimension), self.few)
         self.dimension = len(few)
@@ -94,7 +93,7 @@ class Steering(Coordinates):
 
     @property
     def batch(self) -> int:
-        terms = max(self._num_terms, len(self.rest)) * len(self.rest)
+        terms = max(self.num_observations, len(self.rest)) * len(self.rest)
         return int(np.clip(2 ** round(np.log2(TERMS / terms)), 4, 256))
 
     # --- one point ---
