@@ -120,7 +120,7 @@ def _summed(job: Job, reduced: Steering, guesses: np.ndarray) -> GivenIntegral |
 
 
 def _checked(job: Job, reduced: Steering, h: np.ndarray) -> tuple[Given, float | None]:
-    """Return what is known given guesses h, and how far log f is from a normal's near the mode; None if anywhere."""
+    """Return what is known given h, and the most by which log f is off a normal near its mode; None: no normal."""
     zeta = job.rng.standard_normal((len(h), len(reduced.rest)))
     zeta *= np.exp(job.rng.uniform(np.log(0.1), np.log(WIDEST), len(h)))[:, None]
     given = reduced.given_many(h, zeta)
@@ -129,7 +129,7 @@ def _checked(job: Job, reduced: Steering, h: np.ndarray) -> tuple[Given, float |
     if not usable.any() or not (off <= _allowed(given))[usable].all():
         return given, None
     highest = usable & (given.log_mass > given.log_mass[usable].max() - 5)
-    return given, float(off[highest].mean())
+    return given, float(off[highest].max())
 
 
 def _explained(job: Job, reduced: Steering) -> tuple[np.ndarray, np.ndarray] | None:
