@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .tables import TESTS, Row, arguments, rows_of
+from .tables import Row, arguments, rows_of
 
 FIELDS = ("problem", "dimension", "method", "seed", "gap", "error", "trusted", "seconds")
 PROBLEMS = (
@@ -31,16 +31,13 @@ CHAINS, DRAWS = 4, 1000
 
 def _one(job: tuple[str, str, int]) -> list[Row]:
     """Return the rows of one problem and method, over all seeds: one model, compiled once."""
-    sys.path.insert(0, str(TESTS))
-    import problems
-    from problems_deep import DEEP
-
     import bayes_sandbox as bs
+    from bayes_sandbox import problems
     from bayes_sandbox.evidence import estimate_with
     from bayes_sandbox.evidence.workbench import Workbench
 
     name, method, num = job
-    problem: Any = next(p for p in (*problems.TABLE, *DEEP) if p.name == name)
+    problem = problems.find(name)
     model, rows = problem.make(), []
     laplace = bs.fit_laplace(model)
     for seed in range(num):

@@ -11,7 +11,7 @@ import gc
 import sys
 import time
 
-from .tables import TESTS, Row, arguments, rows_of, wanted
+from .tables import Row, arguments, rows_of, wanted
 
 FIELDS = (
     "problem",
@@ -31,15 +31,13 @@ SIGMAS = 4
 
 
 def _one(job: tuple[str, int]) -> list[Row]:
-    sys.path.insert(0, str(TESTS))
     import jax
-    from problems_deep import DEEP, tolerance
-    from problems_hierarchies import HIERARCHIES
 
     import bayes_sandbox as bs
+    from bayes_sandbox import problems
 
     name, seed = job
-    problem = next(p for p in (*DEEP, *HIERARCHIES) if p.name == name)
+    problem = problems.find(name)
     began = time.perf_counter()
     found = bs.compare(problem.make(), seed=seed)
     whole = time.perf_counter() - began
@@ -53,7 +51,7 @@ def _one(job: tuple[str, int]) -> list[Row]:
             "gap": e.log_evidence - problem.log_evidence,
             "error": e.error,
             "trusted": e.trusted,
-            "tolerance": tolerance(problem),
+            "tolerance": problem.tolerance,
             "whole": round(whole, 1),
             "nuts": round(found.nuts.seconds, 1) if found.nuts else "",
             "note": "; ".join(e.warnings),
@@ -71,11 +69,9 @@ def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     options = parser.parse_args()
-    sys.path.insert(0, str(TESTS))
-    from problems_deep import DEEP
-    from problems_hierarchies import HIERARCHIES
+    from bayes_sandbox import problems
 
-    jobs = [(name, seed) for seed in options.seeds for name in wanted((*DEEP, *HIERARCHIES), options)]
+    jobs = [(name, seed) for seed in options.seeds for name in wanted(problems.many(), options)]
     _summarise([row for rows in rows_of(_one, jobs, FIELDS, options) for row in rows], len(jobs))
 
 

@@ -10,9 +10,8 @@ the posterior is smooth, 1e-3 where it is not.
 import gc
 import sys
 import time
-from typing import Any
 
-from .tables import TESTS, Row, arguments, rows_of, wanted
+from .tables import Row, arguments, rows_of, wanted
 
 SMOOTH, ROUGH = 1e-5, 1e-3
 COLUMNS = ("problem", "dimension", "smooth", "seed", "gap", "error", "converged", "trusted", "densities", "seconds")
@@ -20,14 +19,13 @@ FIELDS = (*COLUMNS, "message")
 
 
 def _one(job: tuple[str, int]) -> list[Row]:
-    sys.path.insert(0, str(TESTS))
     import jax
-    import problems
 
     import bayes_sandbox as bs
+    from bayes_sandbox import problems
 
     name, seed = job
-    problem = problems.BY_NAME[name]
+    problem = problems.find(name)
     model = problem.make()
     began = time.perf_counter()
     fit = bs.fit_grid(model, seed=seed)
@@ -38,7 +36,7 @@ def _one(job: tuple[str, int]) -> list[Row]:
     row = {
         "problem": name,
         "dimension": problem.dimension,
-        "smooth": is_smooth(problem),
+        "smooth": problem.smooth,
         "seed": seed,
         "gap": abs(fit.log_integral - problem.log_evidence),
         "error": fit.error,
@@ -49,12 +47,6 @@ def _one(job: tuple[str, int]) -> list[Row]:
         "message": fit.message,
     }
     return [row]
-
-
-def is_smooth(problem: Any) -> bool:
-    """Whether the table calls the posterior smooth; its first half does so by not naming what is rough."""
-    rough = {"step", "void", "kink", "plateau", "pole", "cornered", "edge", "corner", "laplace"}
-    return "smooth" in problem.tags or not problem.tags & rough
 
 
 def is_solved(row: Row) -> bool:
@@ -70,10 +62,9 @@ def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     options = parser.parse_args()
-    sys.path.insert(0, str(TESTS))
-    import problems
+    from bayes_sandbox import problems
 
-    known = [p for p in problems.TABLE if p.log_evidence == p.log_evidence]  # an improper prior has none
+    known = [p for p in problems.few() if p.log_evidence == p.log_evidence]  # an improper prior has none
     jobs = [(name, seed) for seed in options.seeds for name in wanted(known, options)]
     _summarise([row for rows in rows_of(_one, jobs, FIELDS, options) for row in rows])
 

@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-TESTS = Path(__file__).parent.parent / "tests"  # where the problems are
-
 Row = dict[str, Any]
 
 

@@ -7,7 +7,6 @@ import numpyro
 import numpyro.distributions as dist
 import problems
 import pytest
-from problems_hierarchies import HIERARCHIES
 from scipy import stats
 from scipy.special import logsumexp
 
@@ -17,7 +16,7 @@ from bayes_sandbox.optimization.starts import starting_positions
 from bayes_sandbox.quadrature.given import steering_of
 from bayes_sandbox.quadrature.steering import Steering
 
-BY_NAME = {**problems.BY_NAME, **{p.name: p for p in HIERARCHIES}}
+BY_NAME = problems.BY_NAME
 X = np.column_stack([np.ones(9), np.linspace(-1, 2, 9), np.cos(np.arange(9))])
 Y = X @ np.array([0.7, -1.1, 0.4]) + np.array([0.3, -0.2, 0.5, -0.6, 0.1, 0.2, -0.3, 0.4, -0.1])
 

@@ -6,11 +6,11 @@ import numpyro
 import numpyro.distributions as dist
 import problems
 import pytest
-from problems_modes import UNSEEABLE
 
 import bayes_sandbox as bs
 from bayes_sandbox.coordinates import coordinates_of
 from bayes_sandbox.optimization import laplace as laplace_file
+from bayes_sandbox.problems.modes import UNSEEABLE
 from bayes_sandbox.quadrature.mixture import shares_of
 from bayes_sandbox.quadrature.summing import Share
 

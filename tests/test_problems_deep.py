@@ -3,14 +3,12 @@
 import numpy as np
 import problems
 import pytest
-from problems_deep import DEEP, tolerance
-from problems_hierarchies import HIERARCHIES
-from problems_routes import Known
 from test_problems_hard import ROUTE_DRAWS, density_of
 
 import bayes_sandbox as bs
+from bayes_sandbox.problems.routes import Known
 
-ALL = (*DEEP, *HIERARCHIES)
+ALL = problems.MANY
 QUICK = 45  # dimensions, up to which a second route takes a second
 # One of each kind that is hard: what it needs is a good covariance, a warp, every mode, a map along a hierarchy.
 GATED = {
@@ -61,7 +59,7 @@ def test_the_evidence_is_found_or_not_trusted(name):
     for e in found.evidence:
         assert not e.trusted or abs(e.log_evidence - problem.log_evidence) < 4 * e.error, e
     assert found.best is not None, found.warnings
-    assert abs(found.best.log_evidence - problem.log_evidence) < tolerance(problem)
+    assert abs(found.best.log_evidence - problem.log_evidence) < problem.tolerance
 
 
 def test_nobody_visits_the_slab_from_the_spike():

@@ -5,12 +5,12 @@ from dataclasses import replace
 import numpy as np
 import problems
 import pytest
-from problems_routes import rotation
 from scipy import stats
 
 import bayes_sandbox as bs
 from bayes_sandbox.coordinates import coordinates_of
 from bayes_sandbox.optimization.surface import Framed, Surface
+from bayes_sandbox.problems.routes import rotation
 from bayes_sandbox.quadrature.integral import Tolerance
 from bayes_sandbox.quadrature.ridge import Ridge
 from bayes_sandbox.quadrature.sheet import sum_over

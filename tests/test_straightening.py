@@ -3,8 +3,8 @@
 import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
+import problems
 import pytest
-from problems_hierarchies import HIERARCHIES
 from scipy import stats
 
 import bayes_sandbox as bs
@@ -14,7 +14,7 @@ from bayes_sandbox.evidence.workbench import Workbench
 from bayes_sandbox.proposals import ProductMixture, StudentMixture, standard
 from bayes_sandbox.straightening import Affine, Chain, GivenFew, Warp, given_few, warp
 
-BY_NAME = {p.name: p for p in HIERARCHIES}
+BY_NAME = problems.BY_NAME
 
 
 def schools():

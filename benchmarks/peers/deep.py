@@ -1,10 +1,8 @@
-"""Posteriors of 6 to 30 parameters for everyone: those of the tests' table whose priors are independent.
+"""Posteriors of 6 to 30 parameters for everyone: those of the table whose priors are independent.
 
 The log likelihood is the model's own, compiled by JAX and vectorised: every peer gets the fastest density there is.
 """
 
-import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +10,6 @@ from scipy import stats
 
 from .posteriors import Points, Posterior
 
-TESTS = Path(__file__).parents[2] / "tests"
 ROWS = 256  # points in one call; fewer are padded
 NAMES = (
     "collinear regression 6d",
@@ -76,7 +73,6 @@ def _posterior(problem: Any) -> Posterior:
 
 def deep_posterior(name: str) -> Posterior:
     """Return one of them."""
-    sys.path.insert(0, str(TESTS))
-    from problems_deep import DEEP
+    from bayes_sandbox import problems
 
-    return _posterior(next(p for p in DEEP if p.name == name))
+    return _posterior(problems.find(name))

@@ -7,10 +7,13 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
-from problems_routes import (
+from scipy import integrate, special
+
+from ..model import Model
+from .problem import Problem
+from .routes import (
     BELL,
     LOG_2PI,
-    Hard,
     Known,
     Polar,
     Product,
@@ -21,10 +24,7 @@ from problems_routes import (
     room,
     rotation,
 )
-from scipy import integrate, special
-from truths import cut_gaussian
-
-import bayes_sandbox as bs
+from .truths import cut_gaussian
 
 TINY = 1e-300  # keeps the gradient of a distance finite at distance zero
 
@@ -48,7 +48,7 @@ def shells_factor(centres: np.ndarray, radii: np.ndarray, widths: np.ndarray) ->
     return log_factor
 
 
-def shells(name: str, centres: Any, radii: Any, widths: Any, box: Any, *tags: str) -> Hard:
+def shells(name: str, centres: Any, radii: Any, widths: Any, box: Any, *tags: str) -> Problem:
     """log L = log Σ exp(−(|x − c| − r)²/(2w²)) in a box that holds every shell out to seven widths."""
     centres, radii, widths = np.array(centres), np.array(radii), np.array(widths)
     lo, hi = (np.asarray(b, float) for b in box)
@@ -59,7 +59,7 @@ def shells(name: str, centres: Any, radii: Any, widths: Any, box: Any, *tags: st
     spread = np.array([shell_moment(d + 1, r, w) for r, w in zip(radii, widths)]) / mass / d
     share = mass / mass.sum()
     mean = share @ centres
-    return Hard(
+    return Problem(
         name,
         lambda: factor_model(name, dist.Uniform(lo, hi).to_event(1), shells_factor(centres, radii, widths)),
         d,
@@ -73,12 +73,12 @@ def shells(name: str, centres: Any, radii: Any, widths: Any, box: Any, *tags: st
     )
 
 
-def shell(d: int, r: float, w: float, centre: Sequence[float]) -> Hard:
+def shell(d: int, r: float, w: float, centre: Any) -> Problem:
     centre = np.array(centre)
     return shells(f"shell {d}d, {w / r:.2g} thick", centre[None], [r], [w], room(centre, r + 8 * w))
 
 
-def shell_under_normal() -> Hard:
+def shell_under_normal() -> Problem:
     """A shell whose one side a normal prior favours: the mean over a sphere is sinh(κ)/κ, a line is left."""
     loc, scale, r, w = np.array([2.9, -0.4, 1.7]), 1.3, 2.0, 0.15
     centre = np.array([1.2, 0.8, 0.3])
@@ -100,7 +100,7 @@ def shell_under_normal() -> Hard:
     variance = axis**2 * (square - along**2) + (1 - axis**2) * across
     name = "shell under a normal 3d"
     factor = shells_factor(centre[None], np.array([r]), np.array([w]))
-    return Hard(
+    return Problem(
         name,
         lambda: factor_model(name, dist.Normal(loc, scale).to_event(1), factor),
         3,
@@ -115,7 +115,7 @@ def shell_under_normal() -> Hard:
 # --- bananas ---
 
 
-def banana(name: str, centre: Sequence[float], sds: Sequence[float], bends: Mapping[int, float], *tags: str) -> Hard:
+def banana(name: str, centre: Sequence[float], sds: Sequence[float], bends: Mapping[int, float], *tags: str) -> Problem:
     """A turned, twisted normal in a box: x = c + R u with uⱼ = zⱼ + bⱼ (zⱼ₋₁² − sⱼ₋₁²), z ~ N(0, s²); volume stays.
 
     Nothing is correlated in u, where the variances are s² + 2 b² s⁴.
@@ -140,7 +140,7 @@ def banana(name: str, centre: Sequence[float], sds: Sequence[float], bends: Mapp
         return c + np.stack(bent, axis=1) @ r.T
 
     variance = s**2 + [2 * bends.get(j, 0.0) ** 2 * s[j - 1] ** 4 for j in range(d)]
-    return Hard(
+    return Problem(
         name,
         lambda: factor_model(name, dist.Uniform(lo, hi).to_event(1), log_factor),
         d,
@@ -152,7 +152,7 @@ def banana(name: str, centre: Sequence[float], sds: Sequence[float], bends: Mapp
     )
 
 
-def banana_cut_off() -> Hard:
+def banana_cut_off() -> Problem:
     """b ~ N(a² − 1.5, 0.15²) above a uniform box's floor only, and the banana's one arm runs out of its side."""
     loc, sd, shift, thin = 0.7, 1.1, -1.5, 0.15
     lo, hi = np.array([-1.2, -1.3]), np.array([2.9, 3.1])
@@ -166,7 +166,7 @@ def banana_cut_off() -> Hard:
     total = sum(integrate.quad_vec(integrand, *ends, epsabs=1e-14, epsrel=1e-12)[0] for ends in pairwise(cuts))
     mean, square = total[1:3] / total[0], total[3:] / total[0]
     name = "banana cut off 2d"
-    return Hard(
+    return Problem(
         name,
         lambda: factor_model(
             name,
@@ -185,10 +185,10 @@ def banana_cut_off() -> Hard:
 # --- Gaussian, given one coordinate: funnels and curved ridges ---
 
 
-def sliced(name: str, make: Any, route: Sliced, sites: Sequence[tuple[str, Any]], *tags: str) -> Hard:
+def sliced(name: str, make: Any, route: Sliced, sites: Sequence[tuple[str, Any]], *tags: str) -> Problem:
     """Fill in a problem whose truth is a line of Gaussians; `sites` cut its flat moments into parameters."""
     log_z, mean, sd = route.truth()
-    return Hard(
+    return Problem(
         name,
         make,
         len(mean),
@@ -200,7 +200,7 @@ def sliced(name: str, make: Any, route: Sliced, sites: Sequence[tuple[str, Any]]
     )
 
 
-def funnel(name: str, loc: float, scale: float, design: Any, y: Any, noise: float) -> Hard:
+def funnel(name: str, loc: float, scale: float, design: Any, y: Any, noise: float) -> Problem:
     """v ~ N(loc, scale²), x ~ N(0, eᵛ), y ~ N(design x, noise²)."""
     design, y = np.array(design), np.array(y)
     d = design.shape[1]
@@ -209,18 +209,18 @@ def funnel(name: str, loc: float, scale: float, design: Any, y: Any, noise: floa
         log_z, mean, precision = condition(np.zeros(d), np.exp(v)[:, None] * np.ones(d), design, y, noise)
         return log_z + log_normal(v, loc, scale), mean, precision
 
-    def make() -> bs.Model:
+    def make() -> Model:
         prior = {
             "v": dist.Normal(loc, scale),
             "x": lambda v: dist.Normal(jnp.zeros(d), jnp.exp(v / 2)).to_event(1),
         }
-        return bs.Model(prior, lambda x: dist.Normal(design @ x, noise), observed=y, name=name)
+        return Model(prior, lambda x: dist.Normal(design @ x, noise), observed=y, name=name)
 
     route = Sliced(slices, loc + scale * np.linspace(-8.5, 8.5, 35), np.zeros(d + 1), np.eye(d + 1))
     return sliced(name, make, route, (("v", 0), ("x", slice(1, None))), "smooth", "funnel", "skewed")
 
 
-def curved_ridge(d: int, slope: Sequence[float]) -> Hard:
+def curved_ridge(d: int, slope: Any) -> Problem:
     """(u₀ − 0.4)² + slope · u₁… is known to 1e-3, in turned coordinates u = Rᵀ(x − c) of a normal prior."""
     loc, scale, y, noise = np.array([1.1, -0.6, 0.7, 2.3, -1.4])[:d], 1.3, 2.2, 1e-3
     slope, r = np.array(slope), rotation(d, 90 + d)
@@ -238,7 +238,7 @@ def curved_ridge(d: int, slope: Sequence[float]) -> Hard:
     route = Sliced(slices, np.linspace(-9 * scale, 9 * scale, 41), loc, r)
     return sliced(
         name,
-        lambda: bs.Model({"x": dist.Normal(loc, scale).to_event(1)}, likelihood, observed=y, name=name),
+        lambda: Model({"x": dist.Normal(loc, scale).to_event(1)}, likelihood, observed=y, name=name),
         route,
         (("x", slice(None)),),
         "smooth",
@@ -247,7 +247,7 @@ def curved_ridge(d: int, slope: Sequence[float]) -> Hard:
     )
 
 
-def product_ridge() -> Hard:
+def product_ridge() -> Problem:
     """a·b = 1.3 to 1e-3: two branches of a hyperbola, the one a few times likelier."""
     loc, scale, y, noise = np.array([1.5, -0.4]), np.array([1.0, 1.2]), 1.3, 1e-3
 
@@ -259,7 +259,7 @@ def product_ridge() -> Hard:
     cuts = np.unique([*np.linspace(-8, 11, 77), *np.linspace(-0.5, 0.5, 41)])
     return sliced(
         name,
-        lambda: bs.Model(
+        lambda: Model(
             {"a": dist.Normal(loc[0], scale[0]), "b": dist.Normal(loc[1], scale[1])},
             lambda a, b: dist.Normal(a * b, noise),
             observed=y,

@@ -1,31 +1,13 @@
 """Evidence and moments without the package: closed forms, and integrals along one line by scipy.integrate."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from scipy import integrate, special, stats
 
-import bayes_sandbox as bs
-
-Moments = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Problem:
-    """A model with its truth; `mean` and `sd` are empty where they do not exist, `box` holds the flat params."""
-
-    name: str
-    make: Callable[[], bs.Model]
-    dimension: int
-    log_evidence: float
-    mean: Moments = field(default_factory=dict)
-    sd: Moments = field(default_factory=dict)
-    tags: frozenset[str] = frozenset()
-    box: tuple[tuple[float, float], ...] = ()
-    breaks: tuple[tuple[float, ...], ...] = ()
+from .problem import Problem
 
 
 def integral_1d(log_f: Callable[[Any], Any], lo: float, hi: float, points: list[float]) -> tuple[float, float, float]:

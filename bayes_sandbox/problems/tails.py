@@ -8,11 +8,14 @@ import numpy as np
 import numpyro.distributions as dist
 from jax.scipy.special import log_ndtr
 from numpyro.distributions.transforms import LowerCholeskyAffine
-from problems_curved import MIXING, sliced
-from problems_routes import (
+from scipy import special, stats
+
+from ..model import Model
+from .curved import MIXING, sliced
+from .problem import Problem
+from .routes import (
     BELL,
     GaussianMixture,
-    Hard,
     Known,
     Product,
     Sliced,
@@ -23,10 +26,7 @@ from problems_routes import (
     room,
     rotation,
 )
-from scipy import special, stats
-from truths import cut_gaussian, integral_1d
-
-import bayes_sandbox as bs
+from .truths import cut_gaussian, integral_1d
 
 LOCS = np.array([1.3, -0.6, 2.2, 0.7, -1.7])
 FAR = np.concatenate([-np.geomspace(1e4, 0.1, 21), [0.0], np.geomspace(0.1, 1e4, 21)])  # cuts of a heavy tail
@@ -42,12 +42,12 @@ def log_student(x: Any, df: float, loc: Any, scale: Any) -> Any:
 
 def turned_product(
     name: str, make: Any, origin: Any, axes: Any, factors: Sequence[tuple[LogFactor, Any]], cuts: Any, *tags: str
-) -> Hard:
+) -> Problem:
     """x = origin + axes u, independent along each u: its (log density, points to cut at) goes through SciPy's quad."""
     origin, axes = np.asarray(origin, float), np.asarray(axes, float)
     log_z, mean, sd = np.array([integral_1d(f, cuts[0], cuts[-1], list(points)) for f, points in factors]).T
     inner = [np.unique([*cuts, *points]) for _, points in factors]
-    return Hard(
+    return Problem(
         name,
         make,
         len(axes),
@@ -67,7 +67,7 @@ def log_half_cauchy(t: Any, width: float) -> Any:
 # --- heavy tails ---
 
 
-def conflict() -> Hard:
+def conflict() -> Problem:
     """A Cauchy prior and two Student observations that cannot both be near."""
     y = np.array([-3.1, 14.2])
 
@@ -75,27 +75,27 @@ def conflict() -> Hard:
         x = 2.3 + u
         return log_student(x, 1.0, 2.3, 1.5) + log_student(y[0], 1.5, x, 0.6) + log_student(y[1], 1.5, x, 0.6)
 
-    def make() -> bs.Model:
+    def make() -> Model:
         prior = {"x": dist.Cauchy(2.3, np.full(1, 1.5)).to_event(1)}
-        return bs.Model(prior, lambda x: dist.StudentT(1.5, x, 0.6), observed=y, name="conflict 1d")
+        return Model(prior, lambda x: dist.StudentT(1.5, x, 0.6), observed=y, name="conflict 1d")
 
     points = [-300.0, -30.0, -10.0, -5.4, -3.0, 0.0, 5.0, 11.9, 16.0, 30.0, 300.0]
     tags = ("smooth", "heavy-tailed", "modes")
     return turned_product("conflict 1d", make, [2.3], [[1.0]], [(log_f, points)], FAR, *tags)
 
 
-def sheared_cauchy(d: int) -> Hard:
+def sheared_cauchy(d: int) -> Problem:
     """x = loc + L z with z Cauchy, and each z observed with Student noise, three to nine scales out."""
     loc, shear = LOCS[:d], np.linalg.cholesky(MIXING[:d, :d] @ MIXING[:d, :d].T)
     y = np.array([3.2, -6.1, 1.4, 8.7])[:d]
     inverse = np.linalg.inv(shear)
     name = f"sheared cauchy {d}d"
 
-    def make() -> bs.Model:
+    def make() -> Model:
         prior = dist.TransformedDistribution(
             dist.Cauchy(0.0, np.ones(d)).to_event(1), LowerCholeskyAffine(jnp.asarray(loc), jnp.asarray(shear))
         )
-        return bs.Model({"x": prior}, lambda x: dist.StudentT(3.0, inverse @ (x - loc), 0.8), observed=y, name=name)
+        return Model({"x": prior}, lambda x: dist.StudentT(3.0, inverse @ (x - loc), 0.8), observed=y, name=name)
 
     factors = [
         (
@@ -107,7 +107,7 @@ def sheared_cauchy(d: int) -> Hard:
     return turned_product(name, make, loc, shear, factors, FAR, "smooth", "heavy-tailed", "correlated")
 
 
-def robust_regression() -> Hard:
+def robust_regression() -> Problem:
     """Student noise about a line in a turned design, each row observed twice and in conflict: up to eight modes."""
     loc, r, scale = LOCS[:3], rotation(3, 120), 6.0
     y = np.array([[2.4, -3.9, 5.8], [-4.3, 1.7, 5.1]])
@@ -115,8 +115,8 @@ def robust_regression() -> Hard:
     def likelihood(x: Any) -> Any:
         return dist.StudentT(2.0, jnp.broadcast_to((x - loc) @ r, y.shape), np.array([[0.5], [0.7]]))
 
-    def make() -> bs.Model:
-        return bs.Model({"x": dist.Normal(loc, scale).to_event(1)}, likelihood, observed=y, name="robust regression 3d")
+    def make() -> Model:
+        return Model({"x": dist.Normal(loc, scale).to_event(1)}, likelihood, observed=y, name="robust regression 3d")
 
     def factor(a: float, b: float) -> LogFactor:
         return lambda u: log_normal(u, 0.0, scale) + log_student(a, 2.0, u, 0.5) + log_student(b, 2.0, u, 0.7)
@@ -127,7 +127,7 @@ def robust_regression() -> Hard:
     return turned_product("robust regression 3d", make, loc, r, factors, cuts, *tags)
 
 
-def student_prior(d: int, rows: int, df: float) -> Hard:
+def student_prior(d: int, rows: int, df: float) -> Problem:
     """A multivariate Student prior, fewer data than dimensions: its tails stay in the directions they do not see."""
     loc, scales, r = LOCS[:d], np.array([1.5, 0.4, 2.3, 0.9])[:d], rotation(d, 125 + d)
     root, design = r * scales, rotation(d, 130 + d)[:rows]
@@ -136,11 +136,11 @@ def student_prior(d: int, rows: int, df: float) -> Hard:
     inverse, log_det = np.linalg.inv(root), np.log(scales).sum()
     name = f"student prior {d}d"
 
-    def make() -> bs.Model:
+    def make() -> Model:
         prior = dist.MultivariateStudentT(df, jnp.asarray(loc), jnp.linalg.cholesky(jnp.asarray(root @ root.T)))
-        return bs.Model({"x": prior}, lambda x: dist.Normal(design @ x, noise), observed=y, name=name)
+        return Model({"x": prior}, lambda x: dist.Normal(design @ x, noise), observed=y, name=name)
 
-    return Hard(
+    return Problem(
         name,
         make,
         d,
@@ -174,7 +174,7 @@ def _student_posterior(design: Any, y: Any, noise: float, df: float) -> tuple[fl
     return log_z, GaussianMixture(special.softmax(log_f + log_w), mean, precision)
 
 
-def unknown_noise() -> Hard:
+def unknown_noise() -> Problem:
     """A mean, and a half-Cauchy scale in its logarithm: Gaussian given the scale."""
     loc, scale, width, y = 3.1, 5.0, 2.0, np.array([7.9, 2.2, 4.6])
 
@@ -187,7 +187,7 @@ def unknown_noise() -> Hard:
     route = Sliced(slices, np.linspace(-5, 14, 39), np.zeros(2), np.eye(2), np.exp, np.asarray)
     return sliced(
         name,
-        lambda: bs.Model(
+        lambda: Model(
             {"s": dist.HalfCauchy(width), "mu": dist.Normal(loc, scale)},
             lambda s, mu: dist.Normal(mu, s),
             observed=y,
@@ -201,7 +201,7 @@ def unknown_noise() -> Hard:
     )
 
 
-def three_schools() -> Hard:
+def three_schools() -> Problem:
     """Three effects about a mean, their spread half-Cauchy: θ = μ + τ ε, where (μ, ε) is Gaussian given t = log τ."""
     loc, scale, width = 1.7, 4.0, 1.5
     y, noise = np.array([6.3, -1.2, 2.8]), 1.1
@@ -214,29 +214,29 @@ def three_schools() -> Hard:
     def bend(rows: np.ndarray) -> np.ndarray:
         return np.column_stack([rows[:, :2], rows[:, 1:2] + rows[:, :1] * rows[:, 2:]])
 
-    def make() -> bs.Model:
+    def make() -> Model:
         prior = {
             "tau": dist.HalfCauchy(width),
             "mu": dist.Normal(loc, scale),
             "theta": lambda mu, tau: dist.Normal(mu, tau * np.ones(3)).to_event(1),
         }
-        return bs.Model(prior, lambda theta: dist.Normal(theta, noise), observed=y, name="three schools 5d")
+        return Model(prior, lambda theta: dist.Normal(theta, noise), observed=y, name="three schools 5d")
 
     # Below: as much of the mass as τ is of the width. Above: τ⁻⁴.
     route = Sliced(slices, np.linspace(-25, 12, 38), np.zeros(5), np.eye(5), np.exp, lambda t: 4 * t, bend)
     tags = frozenset({"funnel", "heavy-tailed", "skewed", "smooth"})
-    return Hard("three schools 5d", make, 5, route.truth()[0], tags=tags, route=route)
+    return Problem("three schools 5d", make, 5, route.truth()[0], tags=tags, route=route)
 
 
 # --- flat tops ---
 
 
-def flat_top(d: int) -> Hard:
+def flat_top(d: int) -> Problem:
     """exp(−Σ (u/a)⁸) in turned coordinates: 2a Γ(9/8) along each, its mean square a² Γ(3/8)/Γ(1/8)."""
     centre, r, a = LOCS[:d], rotation(d, 140 + d), np.array([1.1, 0.3, 2.4, 0.7])[:d]
     lo, hi = room(centre, np.abs(r) @ (1.7 * a))  # 1.7⁸ = 70
     name = f"flat top {d}d"
-    return Hard(
+    return Problem(
         name,
         lambda: factor_model(name, dist.Uniform(lo, hi).to_event(1), lambda x: -jnp.sum((((x - centre) @ r) / a) ** 8)),
         d,
@@ -248,13 +248,13 @@ def flat_top(d: int) -> Hard:
     )
 
 
-def logistic_plateau() -> Hard:
+def logistic_plateau() -> Problem:
     """Two classes told apart without an error, in turned coordinates: a quarter of the prior is left as it was."""
     loc, r, scale = LOCS[:2], rotation(2, 151), 2.5
     steep, at = np.array([9.0, 4.0]), np.array([-0.8, 1.1])
 
-    def make() -> bs.Model:
-        return bs.Model(
+    def make() -> Model:
+        return Model(
             {"x": dist.Normal(loc, scale).to_event(1)},
             lambda x: dist.Bernoulli(logits=steep * ((x - loc) @ r - at)),
             observed=np.ones(2, int),
@@ -269,7 +269,7 @@ def logistic_plateau() -> Hard:
     return turned_product("logistic plateau 2d", make, loc, r, factors, cuts, "smooth", "plateau", "correlated")
 
 
-def probit_plateau(d: int, at: float, blur: float) -> Hard:
+def probit_plateau(d: int, at: float, blur: float) -> Problem:
     """L = Φ((n·x − t)/τ) for an oblique n: Φ of the mean over √(τ² + variance); a skew normal is left."""
     loc, scale = LOCS[:d], np.array([0.8, 1.7, 1.2])[:d]
     normal = rotation(d, 160 + d)[0]
@@ -286,7 +286,7 @@ def probit_plateau(d: int, at: float, blur: float) -> Hard:
     def log_factor(x: Any) -> Any:
         return log_ndtr((normal @ x - at) / blur)
 
-    return Hard(
+    return Problem(
         name,
         lambda: factor_model(name, dist.Normal(loc, scale).to_event(1), log_factor),
         d,
@@ -301,7 +301,7 @@ def probit_plateau(d: int, at: float, blur: float) -> Hard:
 # --- kinks ---
 
 
-def laplace_noise(d: int) -> Hard:
+def laplace_noise(d: int) -> Problem:
     """Laplace observations of turned coordinates under a normal prior: on either side of each kink, a cut Gaussian."""
     loc, r, scale = LOCS[:d], rotation(d, 180 + d), 1.6
     y, b = np.array([1.1, -2.3, 0.4, 3.1, -0.7])[:d], np.array([0.3, 0.6, 1.2, 0.15, 0.45])[:d]
@@ -314,9 +314,9 @@ def laplace_noise(d: int) -> Hard:
         parts.append(height[0] * below + height[1] * above * [1, -1, 1])
     mass, first, second = np.array(parts).T
     mean = first / mass
-    return Hard(
+    return Problem(
         name,
-        lambda: bs.Model(
+        lambda: Model(
             {"x": dist.Normal(loc, scale).to_event(1)}, lambda x: dist.Laplace((x - loc) @ r, b), observed=y, name=name
         ),
         d,
@@ -328,7 +328,7 @@ def laplace_noise(d: int) -> Hard:
     )
 
 
-def pyramid() -> Hard:
+def pyramid() -> Problem:
     """exp(−max|u|/b) in turned coordinates: max|u| ~ Gamma(d, b), even over a cube's surface of 2d (2ρ)ᵈ⁻¹."""
     d, b = 3, 0.07
     centre, r = LOCS[:d], rotation(d, 191)
@@ -349,7 +349,7 @@ def pyramid() -> Hard:
         return centre + (u * rng.gamma(d, b, (n, 1))) @ r.T
 
     mean_square = (1 + (d - 1) / 3) / d  # of u/max|u|: a coordinate is the face's once in d, uniform on (−1, 1) else
-    return Hard(
+    return Problem(
         "pyramid 3d",
         lambda: factor_model("pyramid 3d", dist.Uniform(lo, hi).to_event(1), log_factor),
         d,

@@ -9,14 +9,15 @@ import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
 from jax.scipy.special import log_ndtr
-from problems_curved import shells
-from problems_modes import in_box, linear, turned, under_normal
-from problems_routes import Hard, Known, Product, factor_model, log_normal, room, rotation
-from problems_tails import log_student, turned_product
 from scipy import special, stats
-from truths import cut_gaussian
 
-import bayes_sandbox as bs
+from ..model import Model
+from .curved import shells
+from .modes import in_box, linear, turned, under_normal
+from .problem import Problem
+from .routes import Known, Product, factor_model, log_normal, room, rotation
+from .tails import log_student, turned_product
+from .truths import cut_gaussian
 
 BELL = np.linspace(-9, 9, 19)
 TAILS = np.concatenate([-np.geomspace(1e4, 0.1, 21), [0.0], np.geomspace(0.1, 1e4, 21)])
@@ -27,15 +28,10 @@ def spaced(d: int, seed: int, lo: float, hi: float) -> np.ndarray:
     return np.random.default_rng(seed).permutation(np.linspace(lo, hi, d))
 
 
-def tolerance(problem: Hard) -> float:
-    """Return how near an evidence has to come: 0.02 nats, 0.1 for hierarchies and beyond fifty parameters."""
-    return 0.1 if "hierarchy" in problem.tags or "funnel" in problem.tags or problem.dimension > 50 else 0.02
-
-
 # --- Gaussian throughout ---
 
 
-def regression(d: int, rows: int, noise: float) -> Hard:
+def regression(d: int, rows: int, noise: float) -> Problem:
     """Predictors that share a common part: the weights trade against one another."""
     rng = np.random.default_rng(200 + d)
     design = rng.normal(size=(rows, d)) + 1.5 * rng.normal(size=(rows, 1))
@@ -43,7 +39,7 @@ def regression(d: int, rows: int, noise: float) -> Hard:
     return linear(f"collinear regression {d}d", 0.4, 1.3, design, y, noise, "correlated")
 
 
-def conflict(d: int) -> Hard:
+def conflict(d: int) -> Problem:
     """Data some ten prior sds from where the prior is: nearly all of its mass says nothing."""
     rng = np.random.default_rng(220 + d)
     design = rng.normal(size=(2 * d, d))
@@ -51,7 +47,7 @@ def conflict(d: int) -> Hard:
     return linear(f"prior far away {d}d", -0.7, 1.0, design, y, 0.8, "far")
 
 
-def unknown_noise_regression(d: int, rows: int) -> Hard:
+def unknown_noise_regression(d: int, rows: int) -> Problem:
     """w | s² ~ N(0, c s²), s² ~ InverseGamma(a, b): the data are a multivariate Student t."""
     rng = np.random.default_rng(230 + d)
     design, c, a, b = rng.normal(size=(rows, d - 1)), 2.0, 2.5, 1.7
@@ -65,12 +61,12 @@ def unknown_noise_regression(d: int, rows: int) -> Hard:
     log_det = np.log(np.diag(factor)).sum()
     name = f"regression with unknown noise {d}d"
 
-    def make() -> bs.Model:
+    def make() -> Model:
         prior = {
             "s2": dist.InverseGamma(a, b),
             "w": lambda s2: dist.Normal(0.0, jnp.sqrt(c * s2) * jnp.ones(d - 1)).to_event(1),
         }
-        return bs.Model(prior, lambda s2, w: dist.Normal(design @ w, jnp.sqrt(s2)), observed=y, name=name)
+        return Model(prior, lambda s2, w: dist.Normal(design @ w, jnp.sqrt(s2)), observed=y, name=name)
 
     def logpdf(rows: np.ndarray) -> np.ndarray:
         s = np.sqrt(rows[:, :1])
@@ -86,13 +82,13 @@ def unknown_noise_regression(d: int, rows: int) -> Hard:
     route = Known(logpdf, draw, elsewhere)
     mean = {"s2": after.mean(), "w": centre}
     sd = {"s2": after.std(), "w": np.sqrt(rate / (shape - 1)) * np.linalg.norm(factor, axis=1)}
-    return Hard(name, make, d, log_z, mean, sd, frozenset({"smooth", "skewed", "correlated"}), route=route)
+    return Problem(name, make, d, log_z, mean, sd, frozenset({"smooth", "skewed", "correlated"}), route=route)
 
 
 # --- one parameter at a time, in turned coordinates or in their own ---
 
 
-def counts(d: int) -> Hard:
+def counts(d: int) -> Problem:
     """Gamma rates, each seen in one small Poisson count: skewed in every one of d directions."""
     y = np.random.default_rng(240 + d).poisson(3.0, d)
     a, b = 1.3, 0.4
@@ -100,16 +96,16 @@ def counts(d: int) -> Hard:
     after = stats.gamma(a + y, scale=1 / (b + 1))
     name = f"rates {d}d"
 
-    def make() -> bs.Model:
+    def make() -> Model:
         prior = {"rate": dist.Gamma(a, b * jnp.ones(d)).to_event(1)}
-        return bs.Model(prior, lambda rate: dist.Poisson(rate), observed=y, name=name)
+        return Model(prior, lambda rate: dist.Poisson(rate), observed=y, name=name)
 
     route = Known(
         lambda rows: after.logpdf(rows).sum(axis=1),
         lambda rng, n: after.rvs((n, d), random_state=rng),
         lambda rng, n: rng.gamma(a, 1 / b, (n, d)),
     )
-    return Hard(
+    return Problem(
         name,
         make,
         d,
@@ -121,7 +117,7 @@ def counts(d: int) -> Hard:
     )
 
 
-def shares(k: int, total: int) -> Hard:
+def shares(k: int, total: int) -> Problem:
     """A Dirichlet prior and multinomial counts, many of them zero: a simplex of k shares, k − 1 coordinates."""
     alpha = np.full(k, 0.8)
     y = np.random.default_rng(250 + k).multinomial(total, stats.dirichlet(alpha).rvs(random_state=251 + k)[0])
@@ -130,8 +126,8 @@ def shares(k: int, total: int) -> Hard:
     coefficient = special.gammaln(total + 1) - special.gammaln(y + 1).sum()
     name = f"shares {k - 1}d"
 
-    def make() -> bs.Model:
-        return bs.Model({"p": dist.Dirichlet(alpha)}, lambda p: dist.Multinomial(total, p), observed=y, name=name)
+    def make() -> Model:
+        return Model({"p": dist.Dirichlet(alpha)}, lambda p: dist.Multinomial(total, p), observed=y, name=name)
 
     route = Known(
         lambda rows: after.logpdf(rows.T / rows.T.sum(axis=0)),
@@ -140,12 +136,12 @@ def shares(k: int, total: int) -> Hard:
     )
     log_z = coefficient + log_beta(alpha + y) - log_beta(alpha)
     sd = np.sqrt(after.var())
-    return Hard(
+    return Problem(
         name, make, k - 1, log_z, {"p": after.mean()}, {"p": sd}, frozenset({"smooth", "skewed", "pole"}), route=route
     )
 
 
-def probit(d: int) -> Hard:
+def probit(d: int) -> Problem:
     """A normal prior cut softly by Φ along every turned axis: ∫ N(u) Φ(a u + b) du = Φ(b/√(1 + a²))."""
     loc, r = spaced(d, 260 + d, -1.1, 1.9), rotation(d, 261 + d)
     a, b = spaced(d, 262 + d, 0.5, 3.0), spaced(d, 263 + d, -1.5, 1.0)
@@ -155,11 +151,11 @@ def probit(d: int) -> Hard:
     pull = a / np.sqrt(1 + a**2)
     prior = dist.Normal(loc, 1.0).to_event(1)
 
-    def make() -> bs.Model:
+    def make() -> Model:
 
         return factor_model(name, prior, lambda x: jnp.sum(log_ndtr(a * ((x - loc) @ r) + b)))
 
-    return Hard(
+    return Problem(
         name,
         make,
         d,
@@ -171,15 +167,15 @@ def probit(d: int) -> Hard:
     )
 
 
-def edges(d: int) -> Hard:
+def edges(d: int) -> Problem:
     """Shares of an interval, each observed beside one of its ends: cut Gaussians, highest on the edge or near it."""
     y, noise = spaced(d, 270 + d, -0.15, 1.15), spaced(d, 271 + d, 0.05, 0.4)
     mass, first, second = cut_gaussian(y, noise, 0.0, 1.0)
     name = f"edges {d}d"
 
-    def make() -> bs.Model:
+    def make() -> Model:
         prior = {"x": dist.Uniform(0.0, jnp.ones(d)).to_event(1)}
-        return bs.Model(prior, lambda x: dist.Normal(x, noise), observed=y, name=name)
+        return Model(prior, lambda x: dist.Normal(x, noise), observed=y, name=name)
 
     after = stats.truncnorm(-y / noise, (1 - y) / noise, y, noise)
     route = Known(
@@ -190,10 +186,10 @@ def edges(d: int) -> Hard:
     mean = first / mass
     sd = np.sqrt(second / mass - mean**2)
     tags = frozenset({"smooth", "bounded", "edge", "skewed"})
-    return Hard(name, make, d, np.log(mass).sum(), {"x": mean}, {"x": sd}, tags, route=route)
+    return Problem(name, make, d, np.log(mass).sum(), {"x": mean}, {"x": sd}, tags, route=route)
 
 
-def lasso(d: int) -> Hard:
+def lasso(d: int) -> Problem:
     """Laplace priors, each weight observed once in its own coordinate: a corner in every direction."""
     y, noise, b = spaced(d, 280 + d, -1.6, 2.1), 0.5, 0.4
     shift = noise**2 / b
@@ -203,23 +199,23 @@ def lasso(d: int) -> Hard:
     name = f"lasso {d}d"
     mean = first / mass
 
-    def make() -> bs.Model:
+    def make() -> Model:
         prior = {"w": dist.Laplace(0.0, b * jnp.ones(d)).to_event(1)}
-        return bs.Model(prior, lambda w: dist.Normal(w, noise), observed=y, name=name)
+        return Model(prior, lambda w: dist.Normal(w, noise), observed=y, name=name)
 
     route = Product(np.zeros(d), np.eye(d), [np.unique([*(v + noise * BELL), *(noise * BELL)]) for v in y], base=y)
     sd = np.sqrt(second / mass - mean**2)
-    return Hard(name, make, d, np.log(mass).sum(), {"w": mean}, {"w": sd}, frozenset({"kink"}), route=route)
+    return Problem(name, make, d, np.log(mass).sum(), {"w": mean}, {"w": sd}, frozenset({"kink"}), route=route)
 
 
-def student_noise(d: int) -> Hard:
+def student_noise(d: int) -> Problem:
     """A normal prior and Student observations in turned coordinates, some far out: skewed, with wide shoulders."""
     loc, r, y = spaced(d, 290 + d, -2.0, 1.0), rotation(d, 291 + d), spaced(d, 292 + d, -4.5, 6.0)
     name = f"student noise {d}d"
 
-    def make() -> bs.Model:
+    def make() -> Model:
         prior = {"x": dist.Normal(loc, 1.5).to_event(1)}
-        return bs.Model(prior, lambda x: dist.StudentT(3.0, (x - loc) @ r, 0.7), observed=y, name=name)
+        return Model(prior, lambda x: dist.StudentT(3.0, (x - loc) @ r, 0.7), observed=y, name=name)
 
     factors = [
         (lambda u, v=v: log_normal(u, 0.0, 1.5) + log_student(v, 3.0, u, 0.7), [-6.0, 0.0, v / 2, v, 8.0]) for v in y
@@ -227,12 +223,12 @@ def student_noise(d: int) -> Hard:
     return turned_product(name, make, loc, r, factors, 1.5 * BELL, "smooth", "heavy-tailed", "correlated")
 
 
-def heavy_tails(d: int) -> Hard:
+def heavy_tails(d: int) -> Problem:
     """Student priors in turned coordinates and weak Student data: tails of powers that stay in the posterior."""
     loc, r, y = spaced(d, 300 + d, -2.0, 1.0), rotation(d, 301 + d), spaced(d, 302 + d, -6.0, 8.0)
     name = f"student prior {d}d"
 
-    def make() -> bs.Model:
+    def make() -> Model:
         def log_factor(x: Any) -> Any:
             u = (x - loc) @ r
             return dist.StudentT(4.0, 0.0, 1.0).log_prob(u).sum() - dist.Normal(0.0, 30.0).log_prob(x - loc).sum()
@@ -253,7 +249,7 @@ def heavy_tails(d: int) -> Hard:
 # --- modes, shells, spikes ---
 
 
-def far_pair(d: int) -> Hard:
+def far_pair(d: int) -> Problem:
     """Two normals of different shapes, far apart, with a third and two thirds of the mass."""
     sds = [np.exp(spaced(d, s + d, -2.2, -0.4)) for s in (310, 311)]
     fractions = np.array([spaced(d, 312 + d, 0.28, 0.44), spaced(d, 313 + d, 0.55, 0.72)])
@@ -261,7 +257,7 @@ def far_pair(d: int) -> Hard:
     return in_box(f"two turned normals {d}d", -8.0, 19.0, [1 / 3, 2 / 3], fractions, precisions, "modes", "correlated")
 
 
-def near_pair(d: int) -> Hard:
+def near_pair(d: int) -> Problem:
     """Two normals that a chain can walk between."""
     step = 1.6 * rotation(d, 320 + d)[0]
     means = spaced(d, 321 + d, -0.9, 1.4) + np.array([step, -step])
@@ -269,7 +265,7 @@ def near_pair(d: int) -> Hard:
     return under_normal(f"two that touch {d}d", 0.2, 2.5, [0.55, 0.45], means, precisions, "modes")
 
 
-def spike_and_slab(d: int, off: float) -> Hard:
+def spike_and_slab(d: int, off: float) -> Problem:
     """Nine tenths of the mass within a spike that chains do not find: it is a needle in the slab around it."""
     hump = spaced(d, 330 + d, -0.8, 1.2)
     spike = hump + off * rotation(d, 331 + d)[0]
@@ -288,12 +284,12 @@ def spike_and_slab(d: int, off: float) -> Hard:
     )
 
 
-def shell(d: int, r: float, w: float) -> Hard:
+def shell(d: int, r: float, w: float) -> Problem:
     centre = spaced(d, 340 + d, -1.7, 2.2)
     return shells(f"shell {d}d, {w / r:.2g} thick", centre[None], [r], [w], room(centre, r + 8 * w))
 
 
-DEEP = (
+PROBLEMS = (
     regression(6, 20, 0.8),
     regression(30, 60, 0.8),
     regression(100, 140, 1.1),

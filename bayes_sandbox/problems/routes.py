@@ -12,9 +12,8 @@ from typing import Any
 import numpy as np
 import numpyro
 from scipy import integrate, special
-from truths import Problem
 
-import bayes_sandbox as bs
+from ..model import Model
 
 Rows = np.ndarray
 Density = Callable[[Rows], np.ndarray]
@@ -24,13 +23,6 @@ Found = tuple[float, Any, Any]
 AGREE = 1e-9  # of log densities, relative to their size
 BELL = np.array([-9.0, -6.0, -4.0, -2.0, 0.0, 2.0, 4.0, 6.0, 9.0])  # where to cut a standard normal
 LOG_2PI = np.log(2 * np.pi)
-
-
-@dataclass(frozen=True)
-class Hard(Problem):
-    """A problem with a second route to its evidence, through the model's own density."""
-
-    route: Any = None
 
 
 # --- small pieces that problems and routes share ---
@@ -47,13 +39,13 @@ def log_normal(x: Any, loc: Any, scale: Any) -> Any:
     return -(((x - loc) / scale) ** 2) / 2 - np.log(scale) - LOG_2PI / 2
 
 
-def factor_model(name: str, prior: Any, log_factor: Callable[[Any], Any]) -> bs.Model:
+def factor_model(name: str, prior: Any, log_factor: Callable[[Any], Any]) -> Model:
     """Return the model x ~ prior with one `numpyro.factor` as its likelihood."""
 
     def program() -> None:
         numpyro.factor("likelihood", log_factor(numpyro.sample("x", prior)))
 
-    return bs.Model.from_numpyro(program, name=name)
+    return Model.from_numpyro(program, name=name)
 
 
 def room(centre: Any, reach: Any) -> tuple[np.ndarray, np.ndarray]:

@@ -9,10 +9,11 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
-from problems_routes import LOG_2PI, Hard, Known, log_normal
 from scipy import special, stats
 
-import bayes_sandbox as bs
+from ..model import Model
+from .problem import Problem
+from .routes import LOG_2PI, Known, log_normal
 
 TWELVE = np.array([1.62, 4.91, 2.13, 5.38, 1.17, 4.44, 3.05, 5.02, 1.94, 4.73, 2.48, 4.15])
 EIGHT = np.array([-1.83, 2.36, 6.71, -1.21, 2.94, 6.08, 1.87, 7.15])
@@ -54,7 +55,7 @@ class Block:
     log_evidence: np.ndarray
     mean: np.ndarray
     variance: np.ndarray
-    log_parts: Callable[[np.ndarray], np.ndarray]
+    log_parts: Callable[[np.ndarray], Any]
     draw: Callable[[np.random.Generator, np.ndarray], np.ndarray]
     prior: Callable[[np.random.Generator, int], np.ndarray]
 
@@ -128,7 +129,7 @@ def normal_gammas(cells: Allocations, kappa: float, a: float, b: float) -> Block
     )
 
 
-def enumerated(name: str, make: Any, sites: Mapping[str, Any], blocks: Sequence[Block], *tags: str) -> Hard:
+def enumerated(name: str, make: Any, sites: Mapping[str, Any], blocks: Sequence[Block], *tags: str) -> Problem:
     """Sum over the allocations; `sites` say which columns of the blocks, side by side, are which parameter."""
     log_weights = sum(b.log_evidence for b in blocks)
     log_z = special.logsumexp(log_weights)
@@ -149,7 +150,7 @@ def enumerated(name: str, make: Any, sites: Mapping[str, Any], blocks: Sequence[
         which = rng.choice(len(share), n, p=share)
         return np.column_stack([b.draw(rng, which) for b in blocks])
 
-    return Hard(
+    return Problem(
         name,
         make,
         len(mean),
@@ -161,7 +162,7 @@ def enumerated(name: str, make: Any, sites: Mapping[str, Any], blocks: Sequence[
     )
 
 
-def means(name: str, y: np.ndarray, loc: float, scale: float, noise: float, weights: Any, *tags: str) -> Hard:
+def means(name: str, y: np.ndarray, loc: float, scale: float, noise: float, weights: Any, *tags: str) -> Problem:
     """Means in known proportions."""
     k = len(weights)
     cells = Allocations(y, k, loc)
@@ -171,7 +172,7 @@ def means(name: str, y: np.ndarray, loc: float, scale: float, noise: float, weig
 
     return enumerated(
         name,
-        lambda: bs.Model({"mu": dist.Normal(loc, np.full(k, scale)).to_event(1)}, likelihood, observed=y, name=name),
+        lambda: Model({"mu": dist.Normal(loc, np.full(k, scale)).to_event(1)}, likelihood, observed=y, name=name),
         {"mu": slice(None)},
         [known_weights(cells, weights), normal_means(cells, scale, noise)],
         *tags,
@@ -184,34 +185,36 @@ def pair(weight: Any, mu: Any, noise: Any) -> Any:
     return dist.MixtureSameFamily(dist.Categorical(probs=weights), dist.Normal(mu, noise))
 
 
-def means_and_weight(name: str, y: np.ndarray, loc: float, scale: float, noise: float, beta: Any) -> Hard:
+def means_and_weight(name: str, y: np.ndarray, loc: float, scale: float, noise: float, beta: Any) -> Problem:
     cells = Allocations(y, 2, loc)
 
-    def make() -> bs.Model:
+    def make() -> Model:
         prior = {"weight": dist.Beta(*beta), "mu": dist.Normal(loc, np.full(2, scale)).to_event(1)}
-        return bs.Model(prior, lambda weight, mu: pair(weight, mu, noise), observed=y, name=name)
+        return Model(prior, lambda weight, mu: pair(weight, mu, noise), observed=y, name=name)
 
     blocks = [beta_weight(cells, beta), normal_means(cells, scale, noise)]
     return enumerated(name, make, {"weight": 0, "mu": slice(1, None)}, blocks, "skewed")
 
 
-def means_and_precisions(name: str, y: np.ndarray, loc: float, prior: tuple[float, float, float], weight: Any) -> Hard:
+def means_and_precisions(
+    name: str, y: np.ndarray, loc: float, prior: tuple[float, float, float], weight: Any
+) -> Problem:
     """Two means, two precisions, and a weight that is a number or the (a, b) of its Beta."""
     cells = Allocations(y, 2, loc)
     free = isinstance(weight, tuple)
     kappa, a, b = prior
 
-    def make() -> bs.Model:
+    def make() -> Model:
         entries = {
             **({"weight": dist.Beta(*weight)} if free else {}),
             "tau": dist.Gamma(a, np.full(2, b)).to_event(1),
             "mu": lambda tau: dist.Normal(loc, 1 / jnp.sqrt(kappa * tau)).to_event(1),
         }
         if free:
-            likelihood = lambda weight, tau, mu: pair(weight, mu, 1 / jnp.sqrt(tau))  # noqa: E731
+            likelihood: Any = lambda weight, tau, mu: pair(weight, mu, 1 / jnp.sqrt(tau))  # noqa: E731
         else:
             likelihood = lambda tau, mu: pair(weight, mu, 1 / jnp.sqrt(tau))  # noqa: E731
-        return bs.Model(entries, likelihood, observed=y, name=name)
+        return Model(entries, likelihood, observed=y, name=name)
 
     weights = beta_weight(cells, weight) if free else known_weights(cells, [weight, 1 - weight])
     sites = {"weight": 0, "tau": slice(1, 3), "mu": slice(3, 5)} if free else {"tau": slice(0, 2), "mu": slice(2, 4)}

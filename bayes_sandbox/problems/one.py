@@ -5,15 +5,16 @@ from typing import Any
 import numpy as np
 import numpyro.distributions as dist
 from scipy import special, stats
-from truths import Problem, integral_1d, one_parameter
 
-import bayes_sandbox as bs
+from ..model import Model
+from .problem import Problem
+from .truths import integral_1d, one_parameter
 
 # --- a proportion ---
 
 
-def coin(k: int, n: int, a: float = 1.0, b: float = 1.0) -> bs.Model:
-    return bs.Model({"p": dist.Beta(a, b)}, lambda p: dist.Binomial(n, p), observed=k, name="coin")
+def coin(k: int, n: int, a: float = 1.0, b: float = 1.0) -> Model:
+    return Model({"p": dist.Beta(a, b)}, lambda p: dist.Binomial(n, p), observed=k, name="coin")
 
 
 def coin_problem(name: str, k: int, n: int, a: float, b: float, *tags: str) -> Problem:
@@ -33,8 +34,8 @@ def coin_problem(name: str, k: int, n: int, a: float, b: float, *tags: str) -> P
 # --- a mean ---
 
 
-def normal_mean(loc: float, scale: float, y: Any, noise: float) -> bs.Model:
-    return bs.Model({"mu": dist.Normal(loc, scale)}, lambda mu: dist.Normal(mu, noise), observed=np.asarray(y, float))
+def normal_mean(loc: float, scale: float, y: Any, noise: float) -> Model:
+    return Model({"mu": dist.Normal(loc, scale)}, lambda mu: dist.Normal(mu, noise), observed=np.asarray(y, float))
 
 
 def normal_problem(name: str, loc: float, scale: float, y: Any, noise: float, *tags: str) -> Problem:
@@ -59,18 +60,16 @@ def normal_problem(name: str, loc: float, scale: float, y: Any, noise: float, *t
 FLAT_Y, FLAT_NOISE = np.array([3.2, 4.9, 4.4]), 1.7
 
 
-def flat_mean() -> bs.Model:
+def flat_mean() -> Model:
     support = dist.constraints.real
-    return bs.Model(
-        {"mu": dist.ImproperUniform(support, (), ())}, lambda mu: dist.Normal(mu, FLAT_NOISE), observed=FLAT_Y
-    )
+    return Model({"mu": dist.ImproperUniform(support, (), ())}, lambda mu: dist.Normal(mu, FLAT_NOISE), observed=FLAT_Y)
 
 
 TRUNCATED_Y, TRUNCATED_NOISE = np.array([2.0, 1.6]), 0.8
 
 
-def truncated_mean(lo: float = 0.0, hi: float = 1.0) -> bs.Model:
-    return bs.Model({"mu": dist.Uniform(lo, hi)}, lambda mu: dist.Normal(mu, TRUNCATED_NOISE), observed=TRUNCATED_Y)
+def truncated_mean(lo: float = 0.0, hi: float = 1.0) -> Model:
+    return Model({"mu": dist.Uniform(lo, hi)}, lambda mu: dist.Normal(mu, TRUNCATED_NOISE), observed=TRUNCATED_Y)
 
 
 def truncated_problem(name: str, lo: float, hi: float, *tags: str) -> Problem:
@@ -93,12 +92,12 @@ def truncated_problem(name: str, lo: float, hi: float, *tags: str) -> Problem:
 BIMODAL = {"weight": np.array([0.3, 0.7]), "shift": np.array([4.0, -3.0]), "noise": np.array([0.5, 0.8])}
 
 
-def bimodal_mean() -> bs.Model:
+def bimodal_mean() -> Model:
     def likelihood(mu: Any) -> Any:
         parts = dist.Normal(mu + BIMODAL["shift"], BIMODAL["noise"])
         return dist.MixtureSameFamily(dist.Categorical(probs=BIMODAL["weight"]), parts)
 
-    return bs.Model({"mu": dist.Normal(1.0, 3.0)}, likelihood, observed=2.2, name="bimodal")
+    return Model({"mu": dist.Normal(1.0, 3.0)}, likelihood, observed=2.2, name="bimodal")
 
 
 def bimodal_problem() -> Problem:
@@ -121,8 +120,8 @@ def bimodal_problem() -> Problem:
     )
 
 
-def cauchy_mean() -> bs.Model:
-    return bs.Model({"mu": dist.Cauchy(0.0, 1.0)}, lambda mu: dist.Normal(mu, 1.3), observed=8.0)
+def cauchy_mean() -> Model:
+    return Model({"mu": dist.Cauchy(0.0, 1.0)}, lambda mu: dist.Normal(mu, 1.3), observed=8.0)
 
 
 def cauchy_problem() -> Problem:
@@ -131,9 +130,9 @@ def cauchy_problem() -> Problem:
     return one_parameter("cauchy prior", cauchy_mean, truth, "mu", tags, ((-25.0, 41.0),), ((0.0, 7.7),))
 
 
-def wide_tail() -> bs.Model:
+def wide_tail() -> Model:
     """One Student-t observation under a Cauchy prior: the posterior itself has algebraic tails."""
-    return bs.Model({"mu": dist.Cauchy(1.0, 2.0)}, lambda mu: dist.StudentT(2.0, mu, 0.7), observed=9.0)
+    return Model({"mu": dist.Cauchy(1.0, 2.0)}, lambda mu: dist.StudentT(2.0, mu, 0.7), observed=9.0)
 
 
 def wide_tail_problem() -> Problem:
@@ -147,8 +146,8 @@ def wide_tail_problem() -> Problem:
     )
 
 
-def laplace_mean() -> bs.Model:
-    return bs.Model({"w": dist.Laplace(0.0, 0.5)}, lambda w: dist.Normal(w, 1.0), observed=np.array([0.9, 1.4]))
+def laplace_mean() -> Model:
+    return Model({"w": dist.Laplace(0.0, 0.5)}, lambda w: dist.Normal(w, 1.0), observed=np.array([0.9, 1.4]))
 
 
 def laplace_problem() -> Problem:
@@ -179,20 +178,20 @@ def conjugate_gamma_problem(
 COUNTS, WAITS = np.array([7, 3, 11, 5]), np.array([0.2, 1.9, 0.7])
 
 
-def counts() -> bs.Model:
-    return bs.Model({"rate": dist.Gamma(2.0, 0.5)}, lambda rate: dist.Poisson(rate), observed=COUNTS)
+def counts() -> Model:
+    return Model({"rate": dist.Gamma(2.0, 0.5)}, lambda rate: dist.Poisson(rate), observed=COUNTS)
 
 
-def waits() -> bs.Model:
-    return bs.Model({"rate": dist.Gamma(1.5, 2.0)}, lambda rate: dist.Exponential(rate), observed=WAITS)
+def waits() -> Model:
+    return Model({"rate": dist.Gamma(1.5, 2.0)}, lambda rate: dist.Exponential(rate), observed=WAITS)
 
 
 TANKS = np.array([4.0, 9.5, 7.25])
 
 
-def tanks(top: float = 30.0) -> bs.Model:
+def tanks(top: float = 30.0) -> Model:
     """The German tank problem: the likelihood's support ends where the parameter says."""
-    return bs.Model({"theta": dist.Uniform(0.0, top)}, lambda theta: dist.Uniform(0.0, theta), observed=TANKS)
+    return Model({"theta": dist.Uniform(0.0, top)}, lambda theta: dist.Uniform(0.0, theta), observed=TANKS)
 
 
 def tanks_problem(top: float = 30.0) -> Problem:
@@ -216,9 +215,9 @@ def tanks_problem(top: float = 30.0) -> Problem:
     )
 
 
-def plateau(lo: float = -4.0, hi: float = 10.0) -> bs.Model:
+def plateau(lo: float = -4.0, hi: float = 10.0) -> Model:
     """A likelihood that is flat wherever it is not nothing."""
-    return bs.Model({"x": dist.Uniform(lo, hi)}, lambda x: dist.Bernoulli(logits=3.0 * x), observed=1)
+    return Model({"x": dist.Uniform(lo, hi)}, lambda x: dist.Bernoulli(logits=3.0 * x), observed=1)
 
 
 def plateau_problem(lo: float = -4.0, hi: float = 10.0) -> Problem:
@@ -231,9 +230,9 @@ def plateau_problem(lo: float = -4.0, hi: float = 10.0) -> Problem:
 SPREAD_Y = np.array([0.3, -0.4, 0.1])
 
 
-def spread() -> bs.Model:
+def spread() -> Model:
     """A scale with a heavy-tailed prior, on data that would have it small."""
-    return bs.Model({"s": dist.HalfCauchy(5.0)}, lambda s: dist.Normal(0.0, s), observed=SPREAD_Y)
+    return Model({"s": dist.HalfCauchy(5.0)}, lambda s: dist.Normal(0.0, s), observed=SPREAD_Y)
 
 
 def spread_problem() -> Problem:

@@ -6,16 +6,17 @@ import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
 from scipy import integrate, stats
-from truths import Problem, cut_gaussian, linear_gaussian
 
-import bayes_sandbox as bs
+from ..model import Model
+from .problem import Problem
+from .truths import cut_gaussian, linear_gaussian
 
 # --- two dimensions ---
 
 
-def laplace_pair() -> bs.Model:
+def laplace_pair() -> Model:
     x = np.array([[1.0, 0.8], [0.3, 1.1], [1.2, 1.0]])
-    return bs.Model(
+    return Model(
         {"w": dist.Laplace(0.0, 0.7).expand([2]).to_event(1)},
         lambda w: dist.Normal(x @ w, 0.9),
         observed=np.array([0.4, 1.5, 0.9]),
@@ -52,16 +53,16 @@ def laplace_pair_problem() -> Problem:
     )
 
 
-def funnel() -> bs.Model:
-    return bs.Model(
+def funnel() -> Model:
+    return Model(
         {"v": dist.Normal(-1.0, 3.0), "x": lambda v: dist.Normal(0.0, jnp.exp(v / 2))},
         lambda x: dist.Normal(x, 0.5),
         observed=1.2,
     )
 
 
-def banana() -> bs.Model:
-    return bs.Model(
+def banana() -> Model:
+    return Model(
         {"a": dist.Normal(0.5, 1.2), "b": lambda a: dist.Normal(a**2, 0.6)},
         lambda a, b: dist.Normal(a + b, 0.4),
         observed=3.0,
@@ -73,8 +74,8 @@ def steered_problem(name: str, make: Any, names: tuple[str, str], truth: Any, bo
     return Problem(name, make, 2, log_evidence, dict(zip(names, mean)), dict(zip(names, sd)), frozenset(tags), box)
 
 
-def nested_support() -> bs.Model:
-    return bs.Model(
+def nested_support() -> Model:
+    return Model(
         {"hi": dist.Uniform(1.0, 3.0), "x": lambda hi: dist.Uniform(0.0, hi)},
         lambda x: dist.Normal(x, 0.5),
         observed=1.4,
@@ -103,9 +104,9 @@ def nested_support_problem() -> Problem:
     )
 
 
-def ridge() -> bs.Model:
+def ridge() -> Model:
     """Two weights of which the data know only the sum, to one part in a thousand."""
-    return bs.Model(
+    return Model(
         {"a": dist.Normal(1.0, 10.0), "b": dist.Normal(-2.0, 10.0)},
         lambda a, b: dist.Normal(a + b, 0.01),
         observed=np.array([3.0]),
@@ -129,8 +130,8 @@ DICE = np.array([3, 1, 7])
 CONCENTRATION = np.array([1.0, 2.0, 0.8])
 
 
-def dice() -> bs.Model:
-    return bs.Model({"p": dist.Dirichlet(CONCENTRATION)}, lambda p: dist.Multinomial(11, p), observed=DICE)
+def dice() -> Model:
+    return Model({"p": dist.Dirichlet(CONCENTRATION)}, lambda p: dist.Multinomial(11, p), observed=DICE)
 
 
 def dice_problem() -> Problem:
@@ -153,8 +154,8 @@ RESPONSE = np.array([1.4, 2.9, 5.3, 7.2, 8.8, 11.1])
 WEIGHT_LOC, WEIGHT_SCALE, NOISE = np.array([1.0, -0.5, 0.5]), np.array([2.0, 1.5, 3.0]), 0.7
 
 
-def regression() -> bs.Model:
-    return bs.Model(
+def regression() -> Model:
+    return Model(
         {"w": dist.Normal(WEIGHT_LOC, WEIGHT_SCALE).to_event(1)},
         lambda w, x: dist.Normal(x @ w, NOISE),
         inputs={"x": DESIGN},
@@ -172,9 +173,9 @@ def regression_problem() -> Problem:
 NOISE_SHAPE, NOISE_SCALE, LINE_SCALE = 3.0, 2.0, np.array([3.0, 2.0])
 
 
-def noisy_line() -> bs.Model:
+def noisy_line() -> Model:
     """A line with unknown noise: normal–inverse-gamma."""
-    return bs.Model(
+    return Model(
         {
             "variance": dist.InverseGamma(NOISE_SHAPE, NOISE_SCALE),
             "w": lambda variance: dist.Normal(0.0, jnp.sqrt(variance) * LINE_SCALE).to_event(1),
@@ -203,9 +204,9 @@ def noisy_line_problem() -> Problem:
     )
 
 
-def four_weights() -> bs.Model:
+def four_weights() -> Model:
     x = four_weights_design()
-    return bs.Model(
+    return Model(
         {"w": dist.Normal(0.5, 2.0).expand([4]).to_event(1)},
         lambda w: dist.Normal(x @ w, 1.1),
         observed=x @ np.array([1.0, -2.0, 0.5, 3.0]) + 0.3,

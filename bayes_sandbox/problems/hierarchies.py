@@ -12,12 +12,13 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
-from problems_curved import funnel
-from problems_routes import AGREE, LOG_2PI, Density, Found, Hard, condition, log_gaussian, log_normal, panels, rotation
-from problems_tails import log_half_cauchy
 from scipy import special, stats
 
-import bayes_sandbox as bs
+from ..model import Model
+from .curved import funnel
+from .problem import Problem
+from .routes import AGREE, LOG_2PI, Density, Found, condition, log_gaussian, log_normal, panels, rotation
+from .tails import log_half_cauchy
 
 # Rubin (1981), table 1: effects of coaching in eight schools, and their standard errors.
 SCHOOLS = np.array([28.0, 8.0, -3.0, 7.0, -1.0, 1.0, 18.0, 12.0])
@@ -73,8 +74,8 @@ class Steered:
         return float(total[0]), np.zeros(0), np.zeros(0)
 
 
-def problem(name: str, make: Any, dimension: int, log_z: float, route: Any, *tags: str) -> Hard:
-    return Hard(name, make, dimension, log_z, tags=frozenset({"hierarchy", "smooth", "skewed", *tags}), route=route)
+def problem(name: str, make: Any, dimension: int, log_z: float, route: Any, *tags: str) -> Problem:
+    return Problem(name, make, dimension, log_z, tags=frozenset({"hierarchy", "smooth", "skewed", *tags}), route=route)
 
 
 def gaussian(found: tuple[Any, Any, Any], rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -123,17 +124,17 @@ class Effects:
         tau = np.exp(v)
         return np.column_stack([w[:, :1], tau, w[:, :1] + tau * w[:, 1:] if self.centred else w[:, 1:]])
 
-    def make(self, name: str) -> bs.Model:
+    def make(self, name: str) -> Model:
         k, noise = self.k, self.noise
         prior = {"mu": dist.Normal(0.0, self.scale), "tau": dist.HalfCauchy(self.width)}
         if self.centred:
             prior["theta"] = lambda mu, tau: dist.Normal(mu, tau * jnp.ones(k)).to_event(1)
-            return bs.Model(prior, lambda theta: dist.Normal(theta, noise), observed=self.y, name=name)
+            return Model(prior, lambda theta: dist.Normal(theta, noise), observed=self.y, name=name)
         prior["eps"] = dist.Normal(0.0, jnp.ones(k)).to_event(1)
         likelihood = lambda mu, tau, eps: dist.Normal(mu + tau * eps, noise)  # noqa: E731
-        return bs.Model(prior, likelihood, observed=self.y, name=name)
+        return Model(prior, likelihood, observed=self.y, name=name)
 
-    def problem(self, name: str) -> Hard:
+    def problem(self, name: str) -> Problem:
         slope = (lambda v: (1 + self.k) * v[:, 0]) if self.centred else (lambda v: v[:, 0])
         cuts = (np.linspace(-26, 16, 64),)
         route = Steered(cuts, lambda v, rng: gaussian(self.conditional(v[:, 0]), rng), self.rows, slope)
@@ -148,7 +149,7 @@ def simulated(k: int, spread: float) -> tuple[np.ndarray, np.ndarray]:
     return 1.7 + spread * rng.normal(size=k) + noise * rng.normal(size=k), noise
 
 
-def dyestuff() -> Hard:
+def dyestuff() -> Problem:
     """Batches about a mean, samples about their batch; both spreads half-normal."""
     y, (k, n) = DYESTUFF.ravel(), DYESTUFF.shape
     batch = np.repeat(np.arange(k), n)
@@ -173,14 +174,14 @@ def dyestuff() -> Hard:
         tau, sigma = np.exp(v).T[..., None]
         return np.column_stack([w[:, :1], tau, sigma, w[:, :1] + tau * w[:, 1:]])
 
-    def make() -> bs.Model:
+    def make() -> Model:
         prior = {
             "mu": dist.Normal(0.0, 100.0),
             "tau": dist.HalfNormal(60.0),
             "sigma": dist.HalfNormal(100.0),
             "mean": lambda mu, tau: dist.Normal(mu, tau * jnp.ones(k)).to_event(1),
         }
-        return bs.Model(prior, lambda mean, sigma: dist.Normal(mean[batch], sigma), observed=y, name=name)
+        return Model(prior, lambda mean, sigma: dist.Normal(mean[batch], sigma), observed=y, name=name)
 
     cuts = (np.linspace(-22, 6.5, 30), np.linspace(2.0, 6.5, 10))
     route = Steered(cuts, lambda v, rng: gaussian(conditional(v), rng), rows, lambda v: (1 + k) * v[:, 0] + v[:, 1])
@@ -190,7 +191,7 @@ def dyestuff() -> Hard:
 # --- rates about a rate ---
 
 
-def pumps(name: str, y: np.ndarray, hours: np.ndarray) -> Hard:
+def pumps(name: str, y: np.ndarray, hours: np.ndarray) -> Problem:
     """Failure rates λ ~ Gamma(a, b) with b ~ Gamma(2, 1): given b each λ is a gamma again."""
     a, (c, e), k = 0.9, (2.0, 1.0), len(y)
 
@@ -205,9 +206,9 @@ def pumps(name: str, y: np.ndarray, hours: np.ndarray) -> Hard:
         w = after.rvs(size=(len(v), k), random_state=rng)
         return w, after.logpdf(w).sum(axis=1)
 
-    def make() -> bs.Model:
+    def make() -> Model:
         prior = {"b": dist.Gamma(c, e), "rate": lambda b: dist.Gamma(a, b * jnp.ones(k)).to_event(1)}
-        return bs.Model(prior, lambda rate: dist.Poisson(rate * hours), observed=y, name=name)
+        return Model(prior, lambda rate: dist.Poisson(rate * hours), observed=y, name=name)
 
     cuts = (np.linspace(-12, 5, 30),)
     route = Steered(cuts, given, lambda v, w: np.column_stack([np.exp(v), w]), lambda v: v[:, 0])
@@ -217,7 +218,7 @@ def pumps(name: str, y: np.ndarray, hours: np.ndarray) -> Hard:
 # --- a level that walks ---
 
 
-def local_level(steps: int) -> Hard:
+def local_level(steps: int) -> Problem:
     """A random walk of unknown step, seen with known noise: all levels are Gaussian given the step."""
     rng = np.random.default_rng(420 + steps)
     y = 2.0 + np.cumsum(0.4 * rng.normal(size=steps)) + 0.6 * rng.normal(size=steps)
@@ -233,12 +234,12 @@ def local_level(steps: int) -> Hard:
         sd = np.sqrt(np.exp(2 * v) * lengths + 0.6**2)
         return log_normal(axes.T @ y, 0.0, sd).sum(axis=1) + log_normal(v[:, 0], np.log(0.5), 1.0)
 
-    def make() -> bs.Model:
+    def make() -> Model:
         prior = {
             "step": dist.LogNormal(np.log(0.5), 1.0),
             "level": lambda step: dist.GaussianRandomWalk(step, num_steps=steps),
         }
-        return bs.Model(prior, lambda level: dist.Normal(level, 0.6), observed=y, name=name)
+        return Model(prior, lambda level: dist.Normal(level, 0.6), observed=y, name=name)
 
     route = Steered(
         (np.linspace(-9, 8, 24),),
@@ -252,7 +253,7 @@ def local_level(steps: int) -> Hard:
 # --- curved, a pair at a time ---
 
 
-def bananas(pairs: int) -> Hard:
+def bananas(pairs: int) -> Problem:
     """b ~ N(a², 0.6), both observed: a line over each a. Here every pair has one mode."""
     rng = np.random.default_rng(430 + pairs)
     seen_a, seen_b = rng.uniform(0.8, 1.8, pairs), rng.uniform(0.5, 3.0, pairs)
@@ -262,17 +263,17 @@ def bananas(pairs: int) -> Hard:
     height = height + log_normal(seen_b, a[:, None] ** 2, np.hypot(0.6, 0.4))
     log_z = special.logsumexp(height + log_w[:, None], axis=0).sum()
 
-    def make() -> bs.Model:
+    def make() -> Model:
         prior = {
             "a": dist.Normal(0.5, 1.2 * jnp.ones(pairs)).to_event(1),
             "b": lambda a: dist.Normal(a**2, 0.6).to_event(1),
         }
         observed = np.array([seen_a, seen_b])
         likelihood = lambda a, b: dist.Normal(jnp.stack([a, b]), np.array([[0.7], [0.4]]))  # noqa: E731
-        return bs.Model(prior, likelihood, observed=observed, name=name)
+        return Model(prior, likelihood, observed=observed, name=name)
 
     route = Pairs(pairs, a, log_w)
-    return Hard(name, make, 2 * pairs, log_z, tags=frozenset({"smooth", "banana", "skewed"}), route=route)
+    return Problem(name, make, 2 * pairs, log_z, tags=frozenset({"smooth", "banana", "skewed"}), route=route)
 
 
 @dataclass(frozen=True)
@@ -302,7 +303,7 @@ class Pairs:
 # --- a horseshoe ---
 
 
-def horseshoe(k: int) -> Hard:
+def horseshoe(k: int) -> Problem:
     """x = λ τ z with half-Cauchy λ and τ, few of them large: y ~ N(0, 1 + λ²τ²) leaves a line inside a line."""
     rng = np.random.default_rng(440 + k)
     y = rng.normal(size=k) + np.where(np.arange(k) < 2, [6.0], [0.0])
@@ -314,13 +315,13 @@ def horseshoe(k: int) -> Hard:
         inner = [special.logsumexp(log_normal(one, 0.0, sd) + log_half_cauchy(s, 1.0) + log_w, axis=1) for one in y]
         return np.sum(inner, axis=0) + log_half_cauchy(v[:, 0], 0.5)
 
-    def make() -> bs.Model:
+    def make() -> Model:
         prior = {
             "tau": dist.HalfCauchy(0.5),
             "lam": dist.HalfCauchy(jnp.ones(k)).to_event(1),
             "z": dist.Normal(0.0, jnp.ones(k)).to_event(1),
         }
-        return bs.Model(prior, lambda tau, lam, z: dist.Normal(tau * lam * z, 1.0), observed=y, name=name)
+        return Model(prior, lambda tau, lam, z: dist.Normal(tau * lam * z, 1.0), observed=y, name=name)
 
     v, log_w = panels(np.linspace(-25, 20, 60), 16)
     log_z = float(special.logsumexp(log_marginal(v[:, None]) + log_w))
@@ -347,7 +348,7 @@ class Horseshoe:
         return self.log_z, np.zeros(0), np.zeros(0)
 
 
-HIERARCHIES = (
+PROBLEMS = (
     Effects(SCHOOLS, ERRORS, 5.0, 5.0, centred=True).problem("eight schools, centred 10d"),
     Effects(SCHOOLS, ERRORS, 5.0, 5.0, centred=False).problem("eight schools, not centred 10d"),
     Effects(*simulated(20, 1.5), 4.0, 2.0, centred=True).problem("twenty schools, centred 22d"),

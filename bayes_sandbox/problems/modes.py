@@ -1,6 +1,6 @@
 """Posteriors of several modes, and of one mode that is far from the prior's bulk and far narrower than it."""
 
-from collections.abc import Sequence
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -8,10 +8,13 @@ import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
 from jax.scipy.special import logsumexp
-from problems_routes import (
+from scipy import special
+
+from ..model import Model
+from .problem import Problem
+from .routes import (
     LOG_2PI,
     GaussianMixture,
-    Hard,
     Known,
     Product,
     condition,
@@ -21,10 +24,7 @@ from problems_routes import (
     panels,
     rotation,
 )
-from scipy import special
-from truths import integral_1d, linear_gaussian
-
-import bayes_sandbox as bs
+from .truths import integral_1d, linear_gaussian
 
 # --- mixtures of normals, by a factor ---
 
@@ -41,19 +41,19 @@ def mixture_factor(parts: GaussianMixture) -> Any:
     return log_factor
 
 
-def turned(sds: Sequence[float], seed: int) -> np.ndarray:
+def turned(sds: Any, seed: int) -> np.ndarray:
     """Return the precision of a normal with these sds along axes turned by a rotation."""
     r = rotation(len(sds), seed)
     return (r / np.asarray(sds) ** 2) @ r.T
 
 
-def in_box(name: str, lo: float, side: float, weights: Any, fractions: Any, precisions: Any, *tags: str) -> Hard:
+def in_box(name: str, lo: float, side: float, weights: Any, fractions: Any, precisions: Any, *tags: str) -> Problem:
     """Normals at fractions of a uniform box, none of them nearer to a face than 6.5 sds: log evidence −d log side."""
     parts = GaussianMixture(np.array(weights), lo + side * np.array(fractions), np.array(precisions))
     d = parts.means.shape[1]
     sds = np.sqrt(np.diagonal(parts.covariances, axis1=1, axis2=2))
     assert np.all(np.minimum(parts.means - lo, lo + side - parts.means) > 6.5 * sds)
-    return Hard(
+    return Problem(
         name,
         lambda: factor_model(name, dist.Uniform(lo, np.full(d, lo + side)).to_event(1), mixture_factor(parts)),
         d,
@@ -65,7 +65,7 @@ def in_box(name: str, lo: float, side: float, weights: Any, fractions: Any, prec
     )
 
 
-def under_normal(name: str, loc: float, scale: float, weights: Any, means: Any, precisions: Any, *tags: str) -> Hard:
+def under_normal(name: str, loc: float, scale: float, weights: Any, means: Any, precisions: Any, *tags: str) -> Problem:
     """Normals times a normal prior: Σ w N(mean; loc, C + scale²) is the evidence, and normals are the posterior."""
     factor = GaussianMixture(np.array(weights), np.array(means, float), np.array(precisions, float))
     d = factor.means.shape[1]
@@ -77,7 +77,7 @@ def under_normal(name: str, loc: float, scale: float, weights: Any, means: Any, 
     posterior = GaussianMixture(
         factor.weights * np.exp(each - log_z), np.linalg.solve(after, pull[..., None])[..., 0], after
     )
-    return Hard(
+    return Problem(
         name,
         lambda: factor_model(name, dist.Normal(loc, np.full(d, scale)).to_event(1), mixture_factor(factor)),
         d,
@@ -96,12 +96,12 @@ def round_precisions(d: int, *sds: float) -> np.ndarray:
     return np.array([np.eye(d) / sd**2 for sd in sds])
 
 
-def two_spikes(d: int) -> Hard:
+def two_spikes(d: int) -> Problem:
     precisions = round_precisions(d, 0.05, 0.05)
     return in_box(f"two spikes {d}d", -1.3, 6.0, [0.2, 0.8], FRACTIONS[:, :d], precisions, "modes")
 
 
-def spike_on_a_hump(d: int, width: float, name: str = "spike on a hump") -> Hard:
+def spike_on_a_hump(d: int, width: float, name: str = "spike on a hump") -> Problem:
     """Half of the mass within a few hundredths, on the flank of what looks like the whole."""
     hump = np.array([0.43, 0.56, 0.47])[:d]
     spike = hump + np.array([0.052, -0.031, 0.044])[:d]
@@ -110,18 +110,18 @@ def spike_on_a_hump(d: int, width: float, name: str = "spike on a hump") -> Hard
     return in_box(f"{name} {d}d", -9.0, 21.0, [0.5, 0.5], [hump, spike], precisions, *tags)
 
 
-def rotated_pair(d: int) -> Hard:
+def rotated_pair(d: int) -> Problem:
     fractions = np.array([[0.37, 0.41, 0.62, 0.58], [0.63, 0.57, 0.39, 0.36]])[:, :d]
     precisions = [turned([0.3, 0.08, 0.02, 0.15][:d], 21), turned([0.05, 0.25, 0.1, 0.3][:d], 22)]
     return in_box(f"two turned normals {d}d", -2.1, 6.0, [0.35, 0.65], fractions, precisions, "modes", "correlated")
 
 
-def rare_mode() -> Hard:
+def rare_mode() -> Problem:
     precisions = round_precisions(1, 0.5, 0.3)
     return under_normal("rare mode", 1.3, 4.0, [0.99, 0.01], [[-2.2], [9.1]], precisions, "modes", "unequal")
 
 
-def three_of_unequal_weight() -> Hard:
+def three_of_unequal_weight() -> Problem:
     means = np.array([[2.1, -3.3, 0.9, 4.4, -1.2], [-2.7, 1.9, 3.6, -0.8, 2.3], [1.3, 4.6, -2.9, 2.2, 5.1]])
     sds = ([0.9, 0.3, 0.5, 0.2, 0.7], [0.15, 0.6, 0.4, 0.8, 0.25], [0.5, 0.2, 0.3, 0.6, 0.9])
     precisions = [turned(s, 31 + i) for i, s in enumerate(sds)]
@@ -132,7 +132,7 @@ def three_of_unequal_weight() -> Hard:
 # --- modes that mirror each other ---
 
 
-def eggbox() -> Hard:
+def eggbox() -> Problem:
     """log L = (2 + cos(x/2) cos(y/2))⁵ on (0, 10π)², by Gauss–Legendre, eighteen nodes to an sd of a peak."""
     top = 10 * np.pi
     x, log_w = panels(np.linspace(0, top, 11), 60)
@@ -141,7 +141,7 @@ def eggbox() -> Hard:
     share = np.exp(terms - log_mass).sum(axis=1)
     mean = share @ x
     sd = np.sqrt(share @ (x - mean) ** 2)
-    return Hard(
+    return Problem(
         "eggbox",
         lambda: factor_model(
             "eggbox",
@@ -160,13 +160,13 @@ def eggbox() -> Hard:
 SQUARES, SQUARE_NOISE = np.array([7.1, 5.3, 9.4, 3.8]), np.array([0.5, 0.9, 1.3, 0.4])
 
 
-def mirrors(d: int, loc: Sequence[float], scale: float) -> Hard:
+def mirrors(d: int, loc: Any, scale: float) -> Problem:
     """The squares of turned coordinates are known, their signs are not: 2ᵈ equal modes. A product along the axes."""
     loc, r, y, noise = np.array(loc), rotation(d, 40 + d), SQUARES[:d], SQUARE_NOISE[:d]
     name = f"mirrors {d}d"
     each = [
         integral_1d(
-            lambda u, i=i: log_normal(u, 0.0, scale) + log_normal(y[i], u**2, noise[i]),
+            partial(lambda u, i: log_normal(u, 0.0, scale) + log_normal(y[i], u**2, noise[i]), i=i),
             -9 * scale,
             9 * scale,
             [-4.0, -np.sqrt(y[i]), -1.0, 1.0, np.sqrt(y[i]), 4.0],
@@ -174,9 +174,9 @@ def mirrors(d: int, loc: Sequence[float], scale: float) -> Hard:
         for i in range(d)
     ]
     mode = np.sqrt(y)
-    return Hard(
+    return Problem(
         name,
-        lambda: bs.Model(
+        lambda: Model(
             {"x": dist.Normal(loc, scale).to_event(1)},
             lambda x: dist.Normal(((x - loc) @ r) ** 2, noise),
             observed=y,
@@ -191,7 +191,7 @@ def mirrors(d: int, loc: Sequence[float], scale: float) -> Hard:
     )
 
 
-def four_modes() -> Hard:
+def four_modes() -> Problem:
     """Four modes at the corners of a turned rectangle in d = 5; the prior's centre, elsewhere, weighs them."""
     loc, r = np.array([1.3, -0.7, 2.1, 0.4, -1.8]), rotation(5, 47)
     signs = np.array(list(product((-1, 1), repeat=2)))
@@ -205,16 +205,16 @@ def four_modes() -> Hard:
 # --- linear data: needles far out, ridges as long as the prior ---
 
 
-def linear(name: str, loc: float, scale: float, design: Any, y: Any, noise: float, *tags: str) -> Hard:
+def linear(name: str, loc: float, scale: float, design: Any, y: Any, noise: float, *tags: str) -> Problem:
     """y ~ N(design x, noise²), x ~ N(loc, scale²): Gaussian throughout."""
     design, y = np.asarray(design, float), np.asarray(y, float)
     d = design.shape[1]
     log_z, _, sd = linear_gaussian(design, y, np.full(d, loc), np.full(d, scale), noise)
     _, mean, precision = condition(np.full(d, loc), np.full(d, scale**2), design, y, noise)
     after = GaussianMixture(np.ones(1), mean[None], precision[None])
-    return Hard(
+    return Problem(
         name,
-        lambda: bs.Model(
+        lambda: Model(
             {"x": dist.Normal(loc, np.full(d, scale)).to_event(1)},
             lambda x: dist.Normal(design @ x, noise),
             observed=y,
@@ -229,7 +229,7 @@ def linear(name: str, loc: float, scale: float, design: Any, y: Any, noise: floa
     )
 
 
-def needle(d: int) -> Hard:
+def needle(d: int) -> Problem:
     """Six to eight prior sds out along every axis, from 1e-3 wide to a few times that."""
     target = 0.3 + np.array([6.3, -7.1, 5.7, -8.2, 6.9])[:d]
     design = np.array([1.0, 0.4, 0.7, 0.2, 0.5])[:d, None] * rotation(d, 50 + d)
@@ -237,14 +237,14 @@ def needle(d: int) -> Hard:
     return linear(f"needle {d}d", 0.3, 1.0, design, design @ target, 1e-3, *tags)
 
 
-def needle_in_a_haystack(d: int) -> Hard:
+def needle_in_a_haystack(d: int) -> Problem:
     fractions = np.array([[0.3713, 0.8119, 0.2371, 0.6637]])[:, :d]
     precisions = [turned([1e-3, 5e-3, 2e-3, 1e-2][:d], 60 + d)]
     tags = ("gaussian", "narrow", "correlated")
     return in_box(f"needle in a haystack {d}d", -70.0, 200.0, [1.0], fractions, precisions, *tags)
 
 
-def sums_known(d: int, rows: int, noise: float) -> Hard:
+def sums_known(d: int, rows: int, noise: float) -> Problem:
     """Fewer sums than unknowns, each known to `noise`: ridges as long as the prior in all other directions."""
     design = rotation(d, 70 + d)[:rows] * np.linspace(0.6, 1.9, d)
     tags = ("ridge", "correlated", "narrow")

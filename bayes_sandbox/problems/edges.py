@@ -8,11 +8,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
-from problems_routes import BELL, Hard, Known, Polar, Product, factor_model, log_normal, rotation
 from scipy import integrate, stats
-from truths import cut_gaussian
 
-import bayes_sandbox as bs
+from ..model import Model
+from .problem import Problem
+from .routes import BELL, Known, Polar, Product, factor_model, log_normal, rotation
+from .truths import cut_gaussian
 
 LOCS = np.array([0.7, -1.3, 2.1, 0.4, -0.9])
 SCALES = np.array([1.1, 0.6, 1.9, 0.8, 1.4])
@@ -32,7 +33,7 @@ def whitened(d: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 # --- a likelihood in stairs ---
 
 
-def stairs(name: str, d: int, flights: Sequence[tuple[Sequence[float], Sequence[float]]], *tags: str) -> Hard:
+def stairs(name: str, d: int, flights: Sequence[tuple[Sequence[float], Sequence[float]]], *tags: str) -> Problem:
     """Under a normal, L is a product of one staircase along each of the first oblique directions: (edges, heights).
 
     Each direction is standard normal by itself: its mass and moments are normal cdfs. A height of zero is a void.
@@ -52,7 +53,7 @@ def stairs(name: str, d: int, flights: Sequence[tuple[Sequence[float], Sequence[
     for i, (edges, heights) in enumerate(flights):
         inner = np.array([edges[0] - 1, *edges, edges[-1] + 1])
         base[i] = (inner[:-1] + inner[1:])[np.argmax(heights)] / 2
-    return Hard(
+    return Problem(
         name,
         lambda: factor_model(name, dist.Normal(loc, scale).to_event(1), log_factor),
         d,
@@ -73,7 +74,7 @@ def _stairs_moments(edges: Sequence[float], heights: Sequence[float]) -> tuple[f
 # --- voids that no single direction tells ---
 
 
-def wedge(name: str, d: int, edges: tuple[float, float], correlation: float, *, allowed: bool) -> Hard:
+def wedge(name: str, d: int, edges: tuple[float, float], correlation: float, *, allowed: bool) -> Problem:
     """A wedge {a > s, b > t} of two correlated standard normal directions, void itself or void all around it."""
     loc, scale, axes = whitened(d)
     rest = np.sqrt(1 - correlation**2)
@@ -90,7 +91,7 @@ def wedge(name: str, d: int, edges: tuple[float, float], correlation: float, *, 
 
     base = np.zeros(d)
     base[:2] = np.array(edges) + (0.5 if allowed else -0.5)
-    return Hard(
+    return Problem(
         name,
         lambda: factor_model(name, dist.Normal(loc, scale).to_event(1), log_factor),
         d,
@@ -119,7 +120,7 @@ def _wedge_moments(edges: tuple[float, float], correlation: float, axes: np.ndar
     return mass, axes[:, :2] @ mean, np.diag(axes @ covariance @ axes.T)
 
 
-def ball(name: str, gap: Sequence[float], radius: float, scale: float, *, allowed: bool) -> Hard:
+def ball(name: str, gap: Any, radius: float, scale: float, *, allowed: bool) -> Problem:
     """A ball off a round normal's centre, void itself or void all around it: F is a noncentral χ² of d.
 
     Differentiating by the gap δ: inside, E z = δ F₊₂ and E zzᵀ = F₊₂ + δδᵀ F₊₄ with two and four degrees more.
@@ -136,7 +137,7 @@ def ball(name: str, gap: Sequence[float], radius: float, scale: float, *, allowe
         return jnp.where((jnp.sum((x - centre) ** 2) < radius**2) == allowed, 0.0, -jnp.inf)
 
     ends = (0.0, radius) if allowed else (radius, np.linalg.norm(gap) + 10 * scale)
-    return Hard(
+    return Problem(
         name,
         lambda: factor_model(name, dist.Normal(loc, scale).to_event(1), log_factor),
         d,
@@ -144,14 +145,14 @@ def ball(name: str, gap: Sequence[float], radius: float, scale: float, *, allowe
         {"x": centre + scale * mean},
         {"x": scale * np.sqrt(square - mean**2)},
         frozenset({"void", "step"}),
-        route=Polar([centre], gap, [np.linspace(*ends, 13)]),
+        route=Polar([centre], gap, [np.linspace(ends[0], ends[1], 13)]),
     )
 
 
 # --- edges and corners of a box ---
 
 
-def oblique_slope(d: int, slopes: Sequence[float]) -> Hard:
+def oblique_slope(d: int, slopes: Sequence[float]) -> Problem:
     """log L = −k · (x − lo)/side in a box: mass in the corner that k points away from, (1 − e⁻ᵏ)/k along each axis."""
     k, side = np.array(slopes), np.array([3.1, 0.8, 5.7, 2.2])[:d]
     lo = LOCS[:d]
@@ -159,7 +160,7 @@ def oblique_slope(d: int, slopes: Sequence[float]) -> Hard:
     variance = 1 / k**2 - 1 / (4 * np.sinh(k / 2) ** 2)
     near = np.unique([0.0, 1.0, *np.geomspace(0.01, 0.5, 6), *(1 - np.geomspace(0.01, 0.5, 6))])
     name = f"steep slope {d}d"
-    return Hard(
+    return Problem(
         name,
         lambda: factor_model(name, dist.Uniform(lo, lo + side).to_event(1), lambda x: -jnp.sum(k * (x - lo) / side)),
         d,
@@ -171,7 +172,7 @@ def oblique_slope(d: int, slopes: Sequence[float]) -> Hard:
     )
 
 
-def corner_of_a_normal(d: int, fractions: Sequence[float], sds: Sequence[float]) -> Hard:
+def corner_of_a_normal(d: int, fractions: Sequence[float], sds: Sequence[float]) -> Problem:
     """A turned normal centred outside a corner of its uniform box: the last axis by cdfs, the others summed."""
     lo, hi = LOCS[:d], LOCS[:d] + np.array([3.1, 0.8, 5.7])[:d]
     centre = lo + (hi - lo) * fractions
@@ -196,7 +197,7 @@ def corner_of_a_normal(d: int, fractions: Sequence[float], sds: Sequence[float])
     def log_factor(x: Any) -> Any:
         return -(x - centre) @ precision @ (x - centre) / 2
 
-    return Hard(
+    return Problem(
         name,
         lambda: factor_model(name, dist.Uniform(lo, hi).to_event(1), log_factor),
         d,
@@ -211,14 +212,14 @@ def corner_of_a_normal(d: int, fractions: Sequence[float], sds: Sequence[float])
 # --- conjugate, with poles or in corners ---
 
 
-def betas(name: str, a: Any, b: Any, k: Any, n: Any, *tags: str) -> Hard:
+def betas(name: str, a: Any, b: Any, k: Any, n: Any, *tags: str) -> Problem:
     """Proportions apart from each other: beta–binomial."""
     a, b, k, n = (np.array(v, float) for v in (a, b, k, n))
     after = stats.beta(a + k, b + n - k)
     d = len(a)
-    return Hard(
+    return Problem(
         name,
-        lambda: bs.Model(
+        lambda: Model(
             {"p": dist.Beta(a, b).to_event(1)}, lambda p: dist.Binomial(n.astype(int), p), observed=k, name=name
         ),
         d,
@@ -237,7 +238,7 @@ def betas(name: str, a: Any, b: Any, k: Any, n: Any, *tags: str) -> Hard:
 TINY = 1e-300  # a draw that rounds to the pole itself is moved off it
 
 
-def simplex(name: str, concentration: Any, counts: Any, *tags: str) -> Hard:
+def simplex(name: str, concentration: Any, counts: Any, *tags: str) -> Problem:
     """Dirichlet–multinomial."""
     concentration, counts = np.array(concentration, float), np.array(counts)
     after = stats.dirichlet(concentration + counts)
@@ -250,9 +251,9 @@ def simplex(name: str, concentration: Any, counts: Any, *tags: str) -> Hard:
 
         return tidy
 
-    return Hard(
+    return Problem(
         name,
-        lambda: bs.Model(
+        lambda: Model(
             {"p": dist.Dirichlet(concentration)}, lambda p: dist.Multinomial(total, p), observed=counts, name=name
         ),
         k - 1,
@@ -264,14 +265,14 @@ def simplex(name: str, concentration: Any, counts: Any, *tags: str) -> Hard:
     )
 
 
-def rates(name: str, shape: Any, rate: Any, counts: Any, *tags: str) -> Hard:
+def rates(name: str, shape: Any, rate: Any, counts: Any, *tags: str) -> Problem:
     """Gamma–Poisson, a count for each rate: negative binomials."""
     a, b, counts = np.array(shape, float), np.array(rate, float), np.array(counts)
     after = stats.gamma(a + counts, scale=1 / (b + 1))
     d = len(a)
-    return Hard(
+    return Problem(
         name,
-        lambda: bs.Model({"rate": dist.Gamma(a, b).to_event(1)}, lambda rate: dist.Poisson(rate), observed=counts),
+        lambda: Model({"rate": dist.Gamma(a, b).to_event(1)}, lambda rate: dist.Poisson(rate), observed=counts),
         d,
         stats.nbinom(a, b / (b + 1)).logpmf(counts).sum(),
         {"rate": after.mean()},

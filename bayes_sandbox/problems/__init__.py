@@ -1,0 +1,48 @@
+"""Posteriors whose evidence is known without the package, and what makes each of them hard.
+
+Truths come from closed forms in scipy.stats or from one-dimensional integrals by scipy.integrate; most bring a second
+route through the density of the model itself. Nothing here is centred on zero or on a fraction of its box that halving
+would find, and what can be turned is. Made for testing an estimator, this house's or another:
+
+>>> from bayes_sandbox import problems
+>>> problem = problems.find("coin")
+>>> problem.dimension, round(problem.log_evidence, 6), problem.make().parameters
+(1, -2.397895, ['p'])
+"""
+
+from functools import cache
+
+from ..errors import UserError, suggestion
+from .problem import Problem
+
+__all__ = ["Problem", "every", "few", "find", "many"]
+
+
+@cache
+def few() -> tuple[Problem, ...]:
+    """Return the posteriors of one to five parameters, which a grid can sum."""
+    from . import curved, edges, mixtures, modes, plain, tails
+
+    kinds = (plain, modes, mixtures, curved, edges, tails)
+    return tuple(problem for kind in kinds for problem in kind.PROBLEMS)
+
+
+@cache
+def many() -> tuple[Problem, ...]:
+    """Return the posteriors of six to two hundred parameters, which no grid over all of them can sum."""
+    from . import deep, hierarchies
+
+    return (*deep.PROBLEMS, *hierarchies.PROBLEMS)
+
+
+def every() -> tuple[Problem, ...]:
+    """Return the whole table."""
+    return few() + many()
+
+
+def find(name: str) -> Problem:
+    """Return the problem of this name, or raise `UserError` with the nearest one there is."""
+    named = {problem.name: problem for problem in every()}
+    if name not in named:
+        raise UserError(f"there is no problem {name!r}{suggestion(name, named)}")
+    return named[name]
