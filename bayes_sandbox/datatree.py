@@ -79,14 +79,19 @@ def evidence_datatree(estimates: Sequence[Evidence]) -> xr.DataTree:
     return tree({"evidence": _evidence(estimates)})
 
 
-def pointwise_datatree(result: "Comparison") -> xr.DataTree | None:
-    """Return posterior draws with the log likelihood of every observation; None without draws or observations."""
-    draws = result.nuts.draws if result.nuts is not None else None
-    if draws is None and result.grid is not None and not result.grid.skipped:
-        draws = result.grid.draws
-    if draws is None or not result.model.structure.data:
-        return None
-    return tree({"posterior": dataset(draws), "log_likelihood": _densities(result.model, draws)["log_likelihood"]})
+def tables_datatree(tables: Mapping[str, Sequence[Mapping[str, Any]]]) -> xr.DataTree:
+    """Return tables, name → rows of one shape, as groups whose variables are the columns."""
+    groups: dict[str, xr.Dataset | None] = {}
+    for name, rows in tables.items():
+        columns = {k: ("row", np.array([row[k] for row in rows])) for k in (rows[0] if rows else ())}
+        groups[name] = xr.Dataset(columns, coords={"row": np.arange(len(rows))})
+    return tree(groups)
+
+
+def pointwise_datatree(model: Model, draws: Arrays) -> xr.DataTree:
+    """Return posterior draws, name → (chain, draw, …), with the log density of every observation and of the prior."""
+    densities = _densities(model, draws)
+    return tree({"posterior": dataset(draws), **{k: densities[k] for k in ("log_likelihood", "log_prior")}})
 
 
 def comparison_datatree(result: "Comparison") -> xr.DataTree:

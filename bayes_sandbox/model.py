@@ -19,7 +19,15 @@ from .compiler import compiled
 from .errors import ModelError, suggestion
 from .inspection import Structure, inspect_program
 from .naming import describe, labels
-from .program import OBSERVED, Entry, as_many_as_observed, check_pair, pair_program, replace_prior
+from .program import (
+    OBSERVED,
+    Entry,
+    as_array,
+    as_many_as_observed,
+    check_pair,
+    pair_program,
+    replace_prior,
+)
 from .seeds import as_key, as_rng
 from .supports import log_prob_at_edge, log_prob_inside
 
@@ -79,8 +87,8 @@ class Model:
         inputs = {} if inputs is None else inputs
         check_pair(prior, likelihood, inputs, observed)
         self._pair: dict[str, Any] | None = {"prior": dict(prior), "likelihood": likelihood}
-        known = {k: _as_array(v, f"input {k!r}") for k, v in inputs.items()}
-        data = _as_array(observed, "observed")
+        known = {k: as_array(v, f"input {k!r}") for k, v in inputs.items()}
+        data = as_array(observed, "observed")
         self._assemble(pair_program(prior, likelihood), (), {OBSERVED: data, **known}, name)
 
     @classmethod
@@ -344,19 +352,6 @@ def require_model(model: Any) -> Model:
             "Model.from_numpyro(program, *args)"
         )
     raise ModelError(f"expected a bayes_sandbox.Model, got {type(model).__name__}; build one with Model(prior=…, …)")
-
-
-def _as_array(value: Any, role: str) -> Any:
-    try:
-        array = np.asarray(value)
-    except ValueError as error:
-        raise ModelError(f"{role} must be an array of numbers: {error}") from error
-    if array.dtype == object or array.dtype.kind not in "biuf":
-        raise ModelError(f"{role} must be an array of numbers, got dtype {array.dtype}")
-    if role != "observed" and array.dtype.kind == "f" and np.isnan(array).any():
-        raise ModelError(f"{role} has {int(np.isnan(array).sum())} NaN; drop these rows")
-    # Scalars stay Python numbers, usable as sizes; arrays become JAX's, which a parameter may index.
-    return jnp.asarray(array) if array.ndim or role == "observed" else array.item()
 
 
 def _check_known(data: Mapping[str, Any], known: Any) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 import numpyro
 import numpyro.distributions as dist
 from jax import lax
@@ -54,6 +55,20 @@ def pair_program(prior: Mapping[str, Entry], likelihood: Callable[..., Any]) -> 
         numpyro.sample(OBSERVED, as_distribution(likelihood, values, "the likelihood"), obs=observed)
 
     return program
+
+
+def as_array(value: Any, role: str) -> Any:
+    """Return data or an input as a JAX array; a scalar input stays a Python number."""
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise ModelError(f"{role} must be an array of numbers: {error}") from error
+    if array.dtype == object or array.dtype.kind not in "biuf":
+        raise ModelError(f"{role} must be an array of numbers, got dtype {array.dtype}")
+    if role != "observed" and array.dtype.kind == "f" and np.isnan(array).any():
+        raise ModelError(f"{role} has {int(np.isnan(array).sum())} NaN; drop these rows")
+    # Scalars stay Python numbers, usable as sizes; arrays become JAX's, which a parameter may index.
+    return jnp.asarray(array) if array.ndim or role == "observed" else array.item()
 
 
 def check_pair(prior: Any, likelihood: Any, inputs: Any, observed: Any) -> None:

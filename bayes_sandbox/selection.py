@@ -153,9 +153,9 @@ def compare_models(
     log_evidence = np.array([np.nan if b is None else b.log_evidence for b in best])
     error = np.array([np.inf if b is None else b.error for b in best])
     probabilities, spread = _probabilities(log_evidence, error, weights)
-    found = [_loo(name, c) for name, c in done.items()]
+    found = [_loo(c) for c in done.values()]
     checks = [_nested(done, pair, dict(at), seed) for pair, at in (nested or {}).items()]
-    said = [*_said(done, log_evidence), *(w for _, ws in found for w in ws)]
+    said = [*_said(done, log_evidence), *(w for name, loo in zip(done, found) for w in _doubts(name, loo))]
     for check in checks:
         said += _contradicted(check, list(done), log_evidence, error)
     return ModelComparison(
@@ -166,7 +166,7 @@ def compare_models(
         prior_probabilities=weights,
         probabilities=probabilities,
         probability_errors=spread,
-        loo=tuple(loo for loo, _ in found),
+        loo=tuple(found),
         nested=tuple(checks),
         warnings=tuple(said),
     )
@@ -237,11 +237,24 @@ def _said(done: Mapping[str, Comparison], log_evidence: np.ndarray) -> list[str]
     return said
 
 
-def _loo(name: str, done: Comparison) -> tuple[LOO | None, list[str]]:
-    """Return PSIS-LOO summed over observed sites, and what a Pareto k has against it."""
-    tree = pointwise_datatree(done)
-    if tree is None:
-        return None, []
+def _loo(done: Comparison) -> LOO | None:
+    draws = _draws_of(done)
+    return None if draws is None or not done.model.structure.data else leave_one_out(done.model, draws)
+
+
+def _draws_of(done: Comparison) -> Mapping[str, np.ndarray] | None:
+    """Return NUTS's draws, else the grid's."""
+    if done.nuts is not None:
+        return done.nuts.draws
+    return done.grid.draws if done.grid is not None and not done.grid.skipped else None
+
+
+def leave_one_out(model: Model, draws: Mapping[str, np.ndarray]) -> LOO:
+    """Return PSIS-LOO from posterior draws, name → (chain, draw, …), summed over the model's observed sites.
+
+    Σᵢ log p(yᵢ | y₋ᵢ), the density of each observation given all others (Vehtari, Gelman & Gabry 2017).
+    """
+    tree = pointwise_datatree(model, draws)
     elpd, variance, p, worst = 0.0, 0.0, 0.0, -math.inf
     for site in tree["log_likelihood"].data_vars:
         with python_warnings.catch_warnings():
@@ -249,12 +262,16 @@ def _loo(name: str, done: Comparison) -> tuple[LOO | None, list[str]]:
             found = arviz_stats.loo(tree, var_name=site, pointwise=True)
         elpd, variance, p = elpd + float(found.elpd), variance + float(found.se) ** 2, p + float(found.p)
         worst = max(worst, float(np.max(found.pareto_k)))
-    loo = LOO(elpd, math.sqrt(variance), p, worst)
-    if worst < LARGEST_PARETO_K:
-        return loo, []
-    return loo, [
-        f"LOO of {name}: Pareto k reaches {worst:.2f} (should be below {LARGEST_PARETO_K}): one observation "
-        "alone moves the posterior far"
+    return LOO(elpd, math.sqrt(variance), p, worst)
+
+
+def _doubts(name: str, loo: LOO | None) -> list[str]:
+    """Return what a Pareto k has against it."""
+    if loo is None or loo.worst_pareto_k < LARGEST_PARETO_K:
+        return []
+    return [
+        f"LOO of {name}: Pareto k reaches {loo.worst_pareto_k:.2f} (should be below {LARGEST_PARETO_K}): one "
+        "observation alone moves the posterior far"
     ]
 
 

@@ -14,7 +14,7 @@ LAYERS = (
     {"batches", "compiler", "errors", "parts", "naming", "seeds", "supports"},
     {"inspection", "program", "records", "progress", "budget"},
     {"model", "coordinates", "regularization"},
-    {"problems"},
+    {"problems", "variants"},
     {"optimization"},
     {"quadrature", "sampling", "draws", "diagnostics", "proposals", "straightening"},
     {"evidence"},

@@ -1,0 +1,118 @@
+"""What every study is made of: tasks, each done once and kept, and a record of the tables they fill."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..parts import Parts, made, nowhere
+from ..progress import progress_of
+
+Row = dict[str, Any]
+Table = list[Row]
+
+
+@dataclass(frozen=True)
+class Study:
+    """An experiment over many models: what was asked, the tables that answer, and what they say in sentences.
+
+    `tables` are name → rows of one shape, plain numbers and words, not rounded: every number of a figure is in one.
+    `findings` are read off the tables, whatever they hold.
+    """
+
+    name: str
+    question: str
+    tables: dict[str, Table]
+    findings: tuple[str, ...]
+    settings: dict[str, Any]
+    seconds: float
+
+    def summary(self) -> str:
+        """Return the findings as text, 80 columns wide."""
+        from ..report.study import summary
+
+        return summary(self.to_dict())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the study as plain values; what is not finite is None."""
+        return {
+            "study": self.name,
+            "question": self.question,
+            "findings": list(self.findings),
+            "settings": plain(self.settings),
+            "seconds": self.seconds,
+            "tables": plain(self.tables),
+        }
+
+    def to_datatree(self) -> Any:
+        """Return an xarray DataTree with a group for each table, its rows along the dim `row`."""
+        from ..datatree import tables_datatree
+
+        return tables_datatree(self.tables)
+
+    def plot(self) -> dict[str, Any]:
+        """Return every figure, by name, as matplotlib figures."""
+        from ..report.study import figures
+
+        return figures(self.to_dict())
+
+    def report(self, folder: str | Path) -> Path:
+        """Write study.json, tables/*.csv, plots/*.svg, plots/*.png and study.html; return the page's path."""
+        from ..report.study import write_study
+
+        return write_study(self.to_dict(), Path(folder))
+
+
+class Tasks:
+    """Does the tasks of a study one after another; a finished one is kept, and recalled instead of done again."""
+
+    def __init__(self, parts: Parts = nowhere, progress: bool = False):
+        self._parts, self._progress = parts, progress_of(progress)
+
+    def rows[Task](self, label: str, tasks: Sequence[Task], do: Callable[[Task], Table]) -> Table:
+        """Return the rows of all tasks; `str(task)` is the name that a task is kept under."""
+        found: Table = []
+        with self._progress.task(label, len(tasks)) as advance:
+            for task in tasks:
+                found += made(self._parts, f"{label}:{task}", partial(do, task))
+                advance(1, str(task))
+        return found
+
+
+def plain(value: Any) -> Any:
+    """Return nested values as JSON knows them; what is not finite is None.
+
+    >>> plain({"a": np.float64(1.5), "b": [np.inf, np.int64(2), (True, "x")]})
+    {'a': 1.5, 'b': [None, 2, [True, 'x']]}
+    """
+    if isinstance(value, dict):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(v) for v in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    return value
+
+
+def column(rows: Table, name: str) -> np.ndarray:
+    """Return a column of a table as floats; None becomes NaN."""
+    return np.array([np.nan if row[name] is None else row[name] for row in rows], float)
+
+
+def where(rows: Table, **equal: Any) -> Table:
+    """Return the rows whose columns have these values."""
+    return [row for row in rows if all(row[name] == value for name, value in equal.items())]
+
+
+def slope(x: Any, y: Any) -> float:
+    """Return the least-squares slope of y in x: of logarithms, the exponent of a power law.
+
+    >>> round(slope(np.log([1.0, 10.0, 100.0]), np.log([2.0, 20.0, 200.0])), 12)
+    1.0
+    """
+    return float(np.polyfit(np.asarray(x, float), np.asarray(y, float), 1)[0])
