@@ -1,0 +1,101 @@
+"""z-scores, bounds, and the uniformity of simulated ranks."""
+
+import arviz_plots as azp
+import numpy as np
+import xarray as xr
+from matplotlib.figure import Figure
+from scipy import stats
+
+from ..figures.style import BLACK, BLUE, GREY, VERMILION, adopt, new_figure
+from .columns import Tables, columns, distinct, where
+
+WAYS = {"grid": "grid", "laplace": "Laplace", "nuts": "NUTS"}
+
+
+def scores(tables: Tables) -> Figure | None:
+    """Draw the z-scores of each stochastic estimator, a strip for each problem, beside the normal they should follow."""
+    rows = where(tables["scores"], trusted=True)
+    methods = distinct(rows, "method")
+    if not methods:
+        return None
+    names = distinct(rows, "problem")
+    figure = new_figure(3.0 + 2.1 * len(methods), 0.42 * len(names) + 1.6)
+    panels = figure.subplots(1, len(methods), sharex=True, sharey=True, squeeze=False)[0]
+    for axes, method in zip(panels, methods):
+        for at, name in enumerate(names):
+            found = where(rows, method=method, problem=name)
+            if not found:
+                continue
+            gap, error = columns(found, "gap", "error")
+            z = np.clip(gap / error, -5, 5)
+            jitter = np.random.default_rng(0).uniform(-0.25, 0.25, len(z))
+            axes.plot(z, at + jitter, ".", color=BLUE, ms=4, alpha=0.5)
+            axes.errorbar(z.mean(), at, xerr=z.std(), fmt="D", color=BLACK, ms=5, mfc="white", capsize=4, zorder=4)
+        for line in (-1, 0, 1):
+            axes.axvline(line, color=GREY, lw=0.9, ls="-" if line == 0 else ":")
+        axes.set(title=method, xlabel="z", xlim=(-5.2, 5.2))
+    panels[0].set(yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.4, -0.6))
+    return figure
+
+
+def coverage(tables: Tables) -> Figure | None:
+    """Draw the true gap of each sum against the error it gave."""
+    rows = [row for row in tables["coverage"] if row["error"] and row["gap"] is not None]
+    if not rows:
+        return None
+    methods = distinct(rows, "method")
+    figure = new_figure(3.0 * len(methods) + 0.8, 3.4)
+    panels = figure.subplots(1, len(methods), sharex=True, sharey=True, squeeze=False)[0]
+    for axes, method in zip(panels, methods):
+        for trusted, face in ((True, BLUE), (False, "white")):
+            gap, error = columns(where(rows, method=method, trusted=trusted), "gap", "error")
+            axes.plot(np.maximum(error, 1e-14), np.maximum(gap, 1e-14), "o", ms=6, color=BLUE, mfc=face)
+        axes.plot([1e-14, 1e2], [1e-14, 1e2], color=VERMILION, lw=1.2)
+        axes.set(xscale="log", yscale="log", title=method, xlabel="error given")
+    panels[0].set_ylabel("true error")
+    panels[-1].plot([], [], "o", color=BLUE, label="trusted")
+    panels[-1].plot([], [], "o", color=BLUE, mfc="white", label="not trusted")
+    panels[-1].plot([], [], color=VERMILION, label="below: a bound")
+    figure.legend(*panels[-1].get_legend_handles_labels(), loc="outside upper center", ncols=3)
+    return figure
+
+
+def uniformity(tables: Tables) -> Figure:
+    """Draw ArviZ's difference between the ECDF of the shares below the truth and that of a uniform."""
+    shares = {label: columns(where(tables["pit"], way=way), "pit")[0] for way, label in WAYS.items()}
+    tree = xr.DataTree.from_dict({"prior_sbc": xr.Dataset({k: ("sample", v) for k, v in shares.items()})})
+    collection = azp.plot_ecdf_pit(
+        tree,
+        sample_dims="sample",
+        method="envelope",
+        envelope_prob=0.99,
+        visuals={"ecdf_lines": {"color": BLUE}, "credible_interval": {"color": GREY}},
+        figure_kwargs={"figsize": (9.0, 3.0)},
+    )
+    figure = adopt(collection)
+    for axes, (label, values) in zip(figure.axes, shares.items()):
+        p = stats.kstest(values, "uniform").pvalue
+        axes.set_title(f"{label}: p = {p:.2g}")
+        axes.set_xlabel("share of the posterior below the truth")
+        axes.tick_params(labelsize=9)
+    figure.axes[0].set_ylabel("ECDF minus the uniform's")
+    return figure
+
+
+FIGURES = {
+    "scores": (
+        scores,
+        "Each dot is one repeat: (log evidence − truth) / standard error, clipped at ±5. The diamond and its bars are "
+        "mean and sd: a standard error is one where they lie on the three vertical lines.",
+    ),
+    "coverage": (
+        coverage,
+        "Each dot is one posterior with a known evidence. Below the line the error given is a bound; "
+        "zeros are drawn at 1e-14.",
+    ),
+    "uniformity": (
+        uniformity,
+        "Simulation-based calibration: parameters from the prior, data from them, and the share of the posterior below "
+        "the parameter, which is uniform for the posterior and nothing else. The band holds 99 % of such curves.",
+    ),
+}
