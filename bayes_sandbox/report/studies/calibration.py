@@ -13,7 +13,7 @@ WAYS = {"grid": "grid", "laplace": "Laplace", "nuts": "NUTS"}
 
 
 def scores(tables: Tables) -> Figure | None:
-    """Draw the z-scores of each stochastic estimator, a strip for each problem, beside the normal they should follow."""
+    """Draw the z-scores of each stochastic estimator, problem by problem, beside where they should be."""
     rows = where(tables["scores"], trusted=True)
     methods = distinct(rows, "method")
     if not methods:
@@ -63,15 +63,10 @@ def coverage(tables: Tables) -> Figure | None:
 def uniformity(tables: Tables) -> Figure:
     """Draw ArviZ's difference between the ECDF of the shares below the truth and that of a uniform."""
     shares = {label: columns(where(tables["pit"], way=way), "pit")[0] for way, label in WAYS.items()}
-    tree = xr.DataTree.from_dict({"prior_sbc": xr.Dataset({k: ("sample", v) for k, v in shares.items()})})
-    collection = azp.plot_ecdf_pit(
-        tree,
-        sample_dims="sample",
-        method="envelope",
-        envelope_prob=0.99,
-        visuals={"ecdf_lines": {"color": BLUE}, "credible_interval": {"color": GREY}},
-        figure_kwargs={"figsize": (9.0, 3.0)},
-    )
+    chain = xr.Dataset({k: (("chain", "draw"), v[None]) for k, v in shares.items()})
+    tree = xr.DataTree.from_dict({"prior_sbc": chain})
+    visuals = {"ecdf_lines": {"color": BLUE}, "suspicious_points": {"color": VERMILION}, "p_value_text": False}
+    collection = azp.plot_ecdf_pit(tree, visuals=visuals, figure_kwargs={"figsize": (9.0, 3.0)})
     figure = adopt(collection)
     for axes, (label, values) in zip(figure.axes, shares.items()):
         p = stats.kstest(values, "uniform").pvalue
@@ -96,6 +91,6 @@ FIGURES = {
     "uniformity": (
         uniformity,
         "Simulation-based calibration: parameters from the prior, data from them, and the share of the posterior below "
-        "the parameter, which is uniform for the posterior and nothing else. The band holds 99 % of such curves.",
+        "the parameter, which is uniform for the posterior and nothing else. ArviZ marks what no uniform would give.",
     ),
 }
