@@ -105,6 +105,11 @@ def pareto_k(log_weights: np.ndarray) -> float:
     finite = np.maximum(finite, finite.max() - 700.0)  # only the upper tail is looked at
     if np.ptp(finite) < 1e-12:
         return -np.inf  # equal weights
+    return smoothed(finite)[1]
+
+
+def smoothed(log_weights: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return Pareto-smoothed weights that sum to one, and their shape k-hat."""
     with np.errstate(all="ignore"):
-        _, k_hat = array_stats.psislw(-finite)  # made for LOO: it wants the log weights negated
-    return float(k_hat) if np.isfinite(k_hat) else np.inf
+        smooth, k_hat = array_stats.psislw(-log_weights)  # made for LOO: it wants the log weights negated
+    return np.exp(smooth - np.logaddexp.reduce(smooth)), float(k_hat) if np.isfinite(k_hat) else np.inf

@@ -245,8 +245,6 @@ def _findings(tables: dict[str, Table]) -> list[str]:
         trusted = where(tables["coverage"], method=method, trusted=True)
         said.append(f"{method}: {sum(row['covered'] for row in trusted)} of {len(trusted)} trusted errors are bounds")
     for row in tables["uniformity"]:
-        verdict = "is" if row["uniform"] else "is not"
-        said.append(
-            f"the posterior by {row['way']} {verdict} one: p = {row['p_value']:.2g} over {row['num']} simulations"
-        )
+        verdict, p = "is" if row["uniform"] else "is not", row["p_value"]
+        said.append(f"what {row['way']} gives {verdict} the posterior: p = {p:.2g} over {row['num']} simulations")
     return said

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..document import plain
 from ..parts import Parts, made, nowhere
 from ..progress import progress_of
 
@@ -80,23 +81,6 @@ class Tasks:
                 found += made(self._parts, f"{label}:{task}", partial(do, task))
                 advance(1, str(task))
         return found
-
-
-def plain(value: Any) -> Any:
-    """Return nested values as JSON knows them; what is not finite is None.
-
-    >>> plain({"a": np.float64(1.5), "b": [np.inf, np.int64(2), (True, "x")]})
-    {'a': 1.5, 'b': [None, 2, [True, 'x']]}
-    """
-    if isinstance(value, dict):
-        return {str(k): plain(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(v) for v in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, float) and not np.isfinite(value):
-        return None
-    return value
 
 
 def column(rows: Table, name: str) -> np.ndarray:

@@ -4,9 +4,9 @@ import arviz_plots as azp
 import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
-from scipy import stats
 
 from ..figures.style import BLACK, BLUE, GREY, VERMILION, adopt, new_figure
+from ..numbers import brief, typeset
 from .columns import Tables, columns, distinct, where
 
 WAYS = {"grid": "grid", "laplace": "Laplace", "nuts": "NUTS"}
@@ -68,13 +68,21 @@ def uniformity(tables: Tables) -> Figure:
     visuals = {"ecdf_lines": {"color": BLUE}, "suspicious_points": {"color": VERMILION}, "p_value_text": False}
     collection = azp.plot_ecdf_pit(tree, visuals=visuals, figure_kwargs={"figsize": (9.0, 3.0)})
     figure = adopt(collection)
-    for axes, (label, values) in zip(figure.axes, shares.items()):
-        p = stats.kstest(values, "uniform").pvalue
-        axes.set_title(f"{label}: p = {p:.2g}")
+    reach = 1.15 * max(_furthest(values) for values in shares.values())
+    for axes, (way, label) in zip(figure.axes, WAYS.items()):
+        (row,) = where(tables["uniformity"], way=way)
+        axes.set_title(typeset(f"{label}: p = {brief(row['p_value'], 2)}"))
+        axes.set_ylim(-reach, reach)
         axes.set_xlabel("share of the posterior below the truth")
         axes.tick_params(labelsize=9)
     figure.axes[0].set_ylabel("ECDF minus the uniform's")
     return figure
+
+
+def _furthest(values: np.ndarray) -> float:
+    """Return the largest difference between the ECDF and the uniform's."""
+    ordered = np.sort(values)
+    return float(np.abs(np.arange(1, len(ordered) + 1) / len(ordered) - ordered).max())
 
 
 FIGURES = {
