@@ -109,5 +109,5 @@ def _handled(model: Model, handle: Callable[[Callable[..., Any]], Callable[..., 
 def _arguments(model: Model) -> dict[str, Any]:
     """Return all arrays that the model's program is run with, by name."""
     bound = inspect.signature(model._program).bind(*model._args, **model._kwargs).arguments
-    given = {**bound, **bound["inputs"]} if model._pair is not None else bound
+    given = {**bound, **bound.get("inputs", {})} if model._pair is not None else bound
     return {k: v for k, v in given.items() if hasattr(v, "dtype") or isinstance(v, list | tuple)}
