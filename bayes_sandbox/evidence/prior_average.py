@@ -29,7 +29,7 @@ def estimate(bench: Workbench) -> Evidence:
     rng = bench.rng("prior average")
     with progress_of(bench.progress).task("prior average", int(most)) as advance:
         while True:
-            values.append(_log_likelihoods(bench, int(rng.integers(2**31))))
+            values.append(draw_log_likelihoods(bench, int(rng.integers(2**31))))
             done, so_far = len(values) * BATCH, np.concatenate(values)
             error = _error(so_far)
             advance(BATCH, f"log p(D) ≈ {np.logaddexp.reduce(so_far) - np.log(done):.3f} ± {error:.1g}")
@@ -38,7 +38,7 @@ def estimate(bench: Workbench) -> Evidence:
     return _judged(np.concatenate(values), time.perf_counter() - started)
 
 
-def _log_likelihoods(bench: Workbench, seed: int) -> np.ndarray:
+def draw_log_likelihoods(bench: Workbench, seed: int) -> np.ndarray:
     draws = bench.model.sample_prior(seed, BATCH)
     positions = bench.coords.unconstrain_many(draws, (BATCH,))
     inside = np.isfinite(positions).all(axis=1)

@@ -1,0 +1,154 @@
+"""Cost against dimension, error against cost, and where the mass is."""
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ..figures.style import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION, new_figure
+from ..numbers import AGE_OF_UNIVERSE, MINUTE
+from .columns import Tables, columns, distinct, where
+
+LOOKS = {
+    "riemann": (VERMILION, "s", "Riemann sum over the prior"),
+    "gauss_hermite": (BLUE, "o", "Gauss–Hermite at the mode"),
+    "smolyak": (SKY, "^", "sparse grid"),
+    "prior_average": (ORANGE, "v", "average over the prior"),
+    "laplace": (BLACK, "x", "Laplace"),
+    "grid": (BLUE, "*", "fit_grid"),
+    "rqmc": (PURPLE, "P", "rqmc"),
+    "importance": (SKY, "D", "importance"),
+    "bridge": (GREEN, "o", "bridge"),
+    "tempering": (GREEN, "<", "tempering"),
+    "nested": (GREY, ">", "nested"),
+}
+FILLED = ("grid", "importance", "bridge", "nested", "tempering", "rqmc")
+FAMILIES = {
+    "rates": "rates: skewed",
+    "collinear": "collinear: Gaussian, correlated",
+    "shares": "shares: skewed, bounded",
+}
+MOST_LINES = 7  # dimensions in one panel
+
+
+def cost(tables: Tables) -> Figure:
+    """Draw the seconds to the tolerance against the dimension, and what they would be beyond."""
+    families = distinct(tables["reach"], "family")
+    figure = new_figure(1.2 + 4.4 * len(families), 5.0)
+    panels = figure.subplots(1, len(families), sharey=True, squeeze=False)[0]
+    for axes, family in zip(panels, families):
+        for method in distinct(where(tables["reach"], family=family), "method"):
+            colour, mark, label = LOOKS[method]
+            face = colour if method in FILLED else "none"
+            d, seconds = columns(
+                where(tables["reach"], family=family, method=method, reached=True), "dimension", "seconds"
+            )
+            axes.plot(d, seconds, mark, ls="-", lw=1.2, color=colour, mfc=face, ms=7, mew=1.6, label=label, zorder=3)
+            beyond = where(tables["extrapolated"], family=family, method=method)
+            if beyond and d.size:
+                x, here, gpu = columns(beyond, "dimension", "log10_seconds", "log10_seconds_gpu")
+                past = x >= d.max()
+                axes.plot(x[past], 10 ** np.minimum(here[past], 40), "--", color=colour, lw=1.2)
+                axes.plot(x[past], 10 ** np.minimum(gpu[past], 40), ":", color=colour, lw=1.4)
+        _marks(axes)
+        largest = max(row["dimension"] for row in tables["reach"])
+        axes.set(xscale="log", yscale="log", ylim=(1e-3, 1e24), xlim=(0.85, max(1.3 * largest, 12)))
+        ticks = [t for t in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000) if t <= max(largest, 12)]
+        axes.set_xticks(ticks, [str(t) for t in ticks])
+        axes.minorticks_off()
+        axes.set(xlabel="number of parameters", title=FAMILIES[family])
+    panels[0].set_ylabel("seconds to the tolerance, compilation included")
+    panels[0].plot([], [], "--", color=GREY, label="beyond what was measured")
+    panels[0].plot([], [], ":", color=GREY, label="the same, 500 times faster")
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right upper")
+    return figure
+
+
+def _marks(axes: Axes) -> None:
+    for seconds, name in ((MINUTE, "a minute"), (AGE_OF_UNIVERSE, "the age of the universe")):
+        axes.axhline(seconds, color=GREY, lw=0.8)
+        axes.text(0.9, seconds * 1.6, name, color=GREY, ha="left")
+
+
+def error(tables: Tables) -> Figure | None:
+    """Draw the error of each plain sum against its number of densities, a line for each dimension."""
+    runs = [row for row in tables["runs"] if row["resolution"] or row["method"] == "smolyak"]
+    methods = [m for m in ("riemann", "gauss_hermite", "smolyak", "prior_average") if where(runs, method=m)]
+    if not methods:
+        return None
+    family = distinct(runs, "family")[0]
+    figure = new_figure(1.0 + 3.2 * len(methods), 3.6)
+    panels = figure.subplots(1, len(methods), sharex=True, sharey=True, squeeze=False)[0]
+    dimensions = distinct(where(runs, family=family), "dimension")[:MOST_LINES]
+    shades = _shades(len(dimensions))
+    for axes, method in zip(panels, methods):
+        for d, shade in zip(dimensions, shades):
+            num, gap = columns(where(runs, family=family, method=method, dimension=d), "num_evaluations", "gap")
+            axes.plot(num, np.maximum(gap, 1e-12), "o-", color=shade, ms=4, lw=1.4)
+        axes.set(xscale="log", yscale="log", title=LOOKS[method][2], xlabel="densities")
+    panels[0].set_ylabel(f"error of log p(D), nats ({family})")
+    for d, shade in zip(dimensions, shades):
+        panels[0].plot([], [], "o-", color=shade, label=f"{d}")
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right upper", title="parameters")
+    return figure
+
+
+def _shades(num: int) -> list[tuple[float, float, float]]:
+    """Return blues from light to dark: order needs no colour wheel."""
+    light, dark = np.array([0.62, 0.79, 0.92]), np.array([0.02, 0.12, 0.32])
+    return [tuple(light + (dark - light) * i / max(num - 1, 1)) for i in range(num)]
+
+
+def geometry(tables: Tables) -> Figure:
+    """Draw what a grid, a walk from the mode, an average over the prior and a ball would meet."""
+    rows = tables["geometry"]
+    d, share, distance, effective, measured, ball, in_ball = columns(
+        rows,
+        "dimension",
+        "log10_share",
+        "distance",
+        "log10_effective",
+        "measured_effective",
+        "log10_ball",
+        "measured_ball",
+    )
+    figure = new_figure(9.6, 5.6)
+    (cells, away), (draws, volume) = figure.subplots(2, 2, sharex=True)
+    cells.plot(d, 10 ** np.maximum(share, -300), "o-", color=BLUE, ms=5)
+    cells.set(yscale="log", title="Share of a grid's cells that hold 99 % of the mass")
+    away.plot(d, distance, "o-", color=VERMILION, ms=5, label="mean over the posterior")
+    away.plot(d, np.sqrt(d), ":", color=BLACK, label="√d")
+    away.set(yscale="log", title="Distance of the mass from the mode, in posterior sds")
+    away.legend()
+    for axes, exact, found, title in (
+        (draws, effective, measured, "Share of prior draws that an average rests on"),
+        (volume, ball, in_ball, "Volume of a ball, as a share of its cube"),
+    ):
+        axes.plot(d, 10 ** np.maximum(exact, -300), "-", color=GREEN, label="exact")
+        seen = found > 2e-4  # below, 20,000 draws see nothing
+        axes.plot(d[seen], found[seen], "D", color=GREEN, mfc="none", ms=6, label="measured")
+        axes.set(yscale="log", title=title, xlabel="number of parameters")
+        axes.legend()
+    cells.set_xscale("log")
+    ticks = [t for t in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000) if t <= d.max()]
+    cells.set_xticks(ticks, [str(t) for t in ticks])
+    cells.minorticks_off()
+    return figure
+
+
+FIGURES = {
+    "cost": (
+        cost,
+        "Seconds until log p(D) is within the tolerance and stays there, on this machine. Dashed: what the plain sums "
+        "would need in more dimensions, by the factor that each further one cost so far; dotted: on a machine 500 times "
+        "faster, as one GPU is. A curve that ends was not within the tolerance in the time allowed, or did not trust "
+        "itself.",
+    ),
+    "error": (
+        error,
+        "The error of the plain sums as they spend more densities, a line for each number of parameters.",
+    ),
+    "geometry": (
+        geometry,
+        "Why: cells, distances, draws and volumes for the posterior of so many rates.",
+    ),
+}

@@ -1,0 +1,289 @@
+"""How does each way to the evidence fare as parameters are added? Measured up to a budget, extrapolated beyond."""
+
+import time
+from collections.abc import Sequence
+from functools import cache
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from ..errors import UserError, suggestion
+from ..evidence import estimate_with
+from ..evidence.workbench import Workbench
+from ..parts import Parts, nowhere
+from ..problems import Problem
+from .families import FAMILIES
+from .geometry import geometry_row
+from .ladders import LADDERS
+from .study import Row, Study, Table, Tasks, column, slope, where
+
+QUESTION = "How does each way to the evidence fare as parameters are added?"
+DIMENSIONS = (1, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 50, 100, 200, 500, 1000)
+OTHERS = ("laplace", "grid", "rqmc", "importance", "bridge", "tempering", "nested")
+METHODS = (*LADDERS, *OTHERS)
+BUDGET = 60.0  # seconds
+GPU = 500.0  # times this machine's densities per second: one H100 against two CPU cores, float64, measured
+AGE_OF_UNIVERSE = 13.8e9 * 365.25 * 86400  # s; Planck Collaboration 2018, VI, table 2
+UNAIDED = ("riemann", "prior_average")  # which need no mode
+HOPELESS = 2  # dimensions in a row that a method did not reach: it is not asked again
+
+
+def study_dimension(
+    *,
+    families: Sequence[str] = tuple(FAMILIES),
+    dimensions: Sequence[int] = DIMENSIONS,
+    methods: Sequence[str] = METHODS,
+    tolerance: float = 0.1,
+    budget: float = BUDGET,
+    seed: int = 0,
+    fast: bool = False,
+    parts: Parts = nowhere,
+    progress: bool = False,
+) -> Study:
+    """Add parameters to posteriors of known evidence, and ask every method for it.
+
+    Four plain sums climb, rung by rung, until they are within the tolerance or the next rung would not fit the budget:
+    `riemann` over the box of the prior, `gauss_hermite` about the mode, both with so many nodes along every axis;
+    `smolyak`'s sparse grid; `prior_average`, whose error is a root mean square over repeats. The house's estimators run
+    once, as they are. A method *reaches* a dimension if it is within the tolerance in the budget, compilation included,
+    and, where it judges itself, trusts its answer. What it would need beyond is extrapolated from what it needed.
+
+    Beside it, where the mass of one of these posteriors lies: the share of grid cells that hold 99 % of it, its
+    distance from the mode, the share of prior draws that an average rests on, and the volume of a ball in a cube.
+
+    Parameters
+    ----------
+    families
+        Among `rates` (skewed), `collinear` (Gaussian, correlated), `shares` (skewed, bounded).
+    methods
+        Plain sums and estimators.
+    tolerance, budget
+        Nats, and seconds for one method in one dimension.
+    fast
+        One family in up to six dimensions, four methods, five seconds.
+
+    Returns
+    -------
+    Study
+        Tables `runs` (a row for each method, dimension and rung), `reach` (the cheapest run within the tolerance),
+        `leaves` (where each method leaves it), `extrapolated` (seconds beyond), `geometry`. Asserted of the fast
+        setting: nodes grow by one factor with each axis; a prior average's error falls like N^(−1/2); distance grows
+        like √d; the shares of cells and of draws fall exponentially.
+
+    Raises
+    ------
+    UserError
+        For a family or a method that does not exist.
+
+    Examples
+    --------
+    >>> from bayes_sandbox.studies import study_dimension
+    >>> study = study_dimension(families=["rates"], dimensions=[1, 2], methods=["gauss_hermite"], budget=5.0)
+    >>> [row["reached"] for row in study.tables["reach"]]
+    [True, True]
+    """
+    started = time.perf_counter()
+    if fast:
+        families, dimensions, budget = ("rates",), (1, 2, 3, 4, 6), 5.0
+        methods = ("riemann", "gauss_hermite", "prior_average", "laplace")
+    for names, known, what in ((families, FAMILIES, "family"), (methods, METHODS, "method")):
+        for name in names:
+            if name not in known:
+                raise UserError(f"there is no {what} {name!r}{suggestion(name, known)}; there are {', '.join(known)}")
+    tasks, hopeless = Tasks(parts, progress), dict[tuple[str, str], int]()
+
+    def one(job: tuple[str, int, str]) -> Table:
+        family, d, method = job
+        if hopeless.get((family, method), 0) >= HOPELESS:
+            return []
+        return _runs(family, d, method, tolerance, budget, seed)
+
+    runs: Table = []
+    for family in families:
+        for d in dimensions:
+            for method in methods:
+                rows = tasks.rows(f"{family} {d}d", [(family, d, method)], one)
+                runs += rows
+                failed = bool(rows) and not any(row["reached"] for row in rows)
+                hopeless[family, method] = hopeless.get((family, method), 0) + 1 if failed else 0 if rows else HOPELESS
+    reach = [_cheapest(where(runs, family=f, dimension=d, method=m)) for f, m, d in _asked(runs)]
+    tables = {
+        "runs": runs,
+        "reach": reach,
+        "leaves": _leaves(reach),
+        "extrapolated": _extrapolated(reach, max(dimensions)),
+        "geometry": tasks.rows("geometry", dimensions, lambda d: [geometry_row(d, seed)]),
+    }
+    settings = {"families": list(families), "dimensions": list(dimensions), "methods": list(methods)}
+    settings |= {"tolerance": tolerance, "budget": budget, "seed": seed, "fast": fast}
+    seconds = time.perf_counter() - started
+    return Study("dimension", QUESTION, tables, tuple(_findings(tables, budget)), settings, seconds)
+
+
+# --- one method in one dimension ---
+
+
+class _Prepared(NamedTuple):
+    problem: Problem
+    bench: Workbench
+    compiling: float  # seconds that the density took to compile
+    climbing: float  # and the modes to be found
+
+
+@cache
+def _prepared(family: str, d: int, budget: float, seed: int) -> _Prepared:
+    """Return what all methods share in one dimension; the last one only is kept."""
+    _prepared.cache_clear()
+    jax.clear_caches()
+    problem = FAMILIES[family](d)
+    bench = Workbench(problem.make(), seed=seed, budget=budget)
+    began = time.perf_counter()
+    bench.coords.log_density_many(np.zeros((1, d)))
+    between = time.perf_counter()
+    bench.laplace  # noqa: B018 - made when first asked for
+    return _Prepared(problem, bench, between - began, time.perf_counter() - between)
+
+
+def _runs(family: str, d: int, method: str, tolerance: float, budget: float, seed: int) -> Table:
+    """Return a row for each rung that a method climbed, or for the one estimate it made."""
+    found = _prepared(family, d, budget, seed)
+    base = {"family": family, "dimension": d, "method": method}
+    if method in LADDERS:
+        return [base | row for row in _climbed(found, method, tolerance, budget)]
+    return [base | _estimated(found, method, tolerance, budget)]
+
+
+def _climbed(found: _Prepared, method: str, tolerance: float, budget: float) -> Table:
+    """Return rungs until two in a row are within the tolerance: the first may be luck."""
+    before = found.compiling + (0.0 if method in UNAIDED else found.climbing)
+    rows: Table = []
+    for rung in LADDERS[method](found.bench, budget - before):
+        gaps = np.abs(np.atleast_1d(rung.log_evidence) - found.problem.log_evidence)
+        gap = float(np.sqrt(np.mean(gaps**2))) if np.isfinite(gaps).all() else np.inf
+        row = _row(rung.resolution, rung.num_evaluations, before + rung.seconds, gap)
+        rows.append(row | {"reached": bool(gap <= tolerance and row["seconds"] <= budget)})
+        if [r["reached"] for r in rows[-2:]] == [True, True]:
+            break
+    if rows and not rows[-1]["reached"]:  # the one before it was luck, or the budget ended there
+        for row in rows:
+            row["reached"] = False
+    return rows or [_row(0, 0, before, np.inf) | {"reached": False}]
+
+
+def _estimated(found: _Prepared, method: str, tolerance: float, budget: float) -> Row:
+    began = time.perf_counter()
+    estimate = estimate_with(found.bench, method)
+    seconds = found.compiling + found.climbing + time.perf_counter() - began
+    gap = abs(estimate.log_evidence - found.problem.log_evidence)
+    row = _row(0, estimate.num_evaluations, seconds, gap)
+    reached = bool(estimate.trusted and max(gap, estimate.error) <= tolerance and seconds <= budget)
+    return row | {"error": estimate.error, "trusted": estimate.trusted, "reached": reached}
+
+
+def _row(resolution: int, num: float, seconds: float, gap: float) -> Row:
+    return {
+        "resolution": resolution,
+        "num_evaluations": float(num),
+        "seconds": float(seconds),
+        "gap": float(gap),
+        "error": None,
+        "trusted": None,
+    }
+
+
+# --- what the runs say ---
+
+
+def _asked(runs: Table) -> list[tuple[str, str, int]]:
+    return list(dict.fromkeys((row["family"], row["method"], row["dimension"]) for row in runs))
+
+
+def _cheapest(rows: Table) -> Row:
+    """Return the cheapest run within the tolerance; where there is none, the last one, which did not get there."""
+    reached = [row for row in rows if row["reached"]]
+    return min(reached, key=lambda row: row["num_evaluations"]) if reached else rows[-1]
+
+
+def _leaves(reach: Table) -> Table:
+    """Return, for each family and method, the largest dimension reached and the first not reached."""
+    found = []
+    for family, method in dict.fromkeys((row["family"], row["method"]) for row in reach):
+        rows = where(reach, family=family, method=method)
+        missed = [row["dimension"] for row in rows if not row["reached"]]
+        first = min(missed, default=None)
+        got = [row["dimension"] for row in rows if row["reached"] and (first is None or row["dimension"] < first)]
+        found.append({"family": family, "method": method, "reaches": max(got, default=0), "leaves": first})
+    return found
+
+
+def _extrapolated(reach: Table, furthest: int) -> Table:
+    """Return the seconds that each plain sum would need in every dimension: nodes grow by one factor with each axis."""
+    found = []
+    for row in _leaves(reach):
+        rows = where(reach, family=row["family"], method=row["method"], reached=True)
+        if row["method"] not in LADDERS or len(rows) < 2 or len({r["num_evaluations"] for r in rows}) < 2:
+            continue
+        log_nodes = np.polyfit(column(rows, "dimension"), np.log(column(rows, "num_evaluations")), 1)
+        rate = max(r["num_evaluations"] / r["seconds"] for r in rows)
+        for d in sorted({*range(1, 41), furthest}):
+            nodes = float(np.polyval(log_nodes, d)) / np.log(10)
+            seconds = nodes - np.log10(rate)
+            found.append(
+                {
+                    "family": row["family"],
+                    "method": row["method"],
+                    "dimension": d,
+                    "log10_nodes": nodes,
+                    "log10_seconds": seconds,
+                    "log10_seconds_gpu": seconds - np.log10(GPU),
+                    "factor": float(np.exp(log_nodes[0])),
+                }
+            )
+    return found
+
+
+def _findings(tables: dict[str, Table], budget: float) -> list[str]:
+    said = []
+    for family in dict.fromkeys(row["family"] for row in tables["leaves"]):
+        rows = where(tables["leaves"], family=family)
+        each = [f"{r['method']} {_until(r)}" for r in rows]
+        said.append(f"{family}, largest dimension reached in {budget:g} s: {', '.join(each)}")
+    seen = set()
+    for row in tables["extrapolated"]:
+        key = (row["family"], row["method"])
+        if key not in seen:
+            seen.add(key)
+            more = np.log(GPU) / np.log(row["factor"])
+            said.append(
+                f"{row['method']} on {row['family']}: nodes × {row['factor']:.1f} with each parameter; "
+                f"{GPU:g} times the speed buys {more:.1f} more"
+            )
+    exponents = _prior_exponents(tables["runs"])
+    if exponents:
+        said.append(f"the error of a prior average falls like N^{np.median(exponents):.2f}")
+    g = tables["geometry"]
+    if len(g) > 2:
+        d = column(g, "dimension")
+        away = slope(np.log(d), np.log(column(g, "distance")))
+        cells, draws = (10 ** -slope(d, column(g, name)) for name in ("log10_share", "log10_effective"))
+        said += [
+            f"the mass is at a distance from the mode that grows like d^{away:.2f}",
+            f"with each parameter the share of cells that hold 99 % of the mass falls {cells:.1f}-fold, and the share "
+            f"of prior draws that count {draws:.1f}-fold",
+        ]
+    return said
+
+
+def _until(row: Row) -> str:
+    return f"{row['reaches']}" + ("+" if row["leaves"] is None else "")
+
+
+def _prior_exponents(runs: Table) -> list[float]:
+    """Return the exponent of the error in the number of draws, for each family and dimension with rungs enough."""
+    found = []
+    for family, method, d in _asked(runs):
+        rows = [r for r in where(runs, family=family, dimension=d, method=method) if np.isfinite(r["gap"])]
+        if method == "prior_average" and len(rows) > 2:
+            found.append(slope(np.log(column(rows, "num_evaluations")), np.log(column(rows, "gap"))))
+    return found
