@@ -26,6 +26,8 @@ BUDGET = 60.0  # seconds
 GPU = 500.0  # times this machine's densities per second: one H100 against two CPU cores, float64, measured
 AGE_OF_UNIVERSE = 13.8e9 * 365.25 * 86400  # s; Planck Collaboration 2018, VI, table 2
 UNAIDED = ("riemann", "prior_average")  # which need no mode
+FINE = 1e-4  # of the tolerance: an error that ends a curve
+FRACTION = 0.05  # of the budget, for rungs beyond the tolerance
 HOPELESS = 2  # dimensions in a row that a method did not reach: it is not asked again
 
 
@@ -34,7 +36,7 @@ def study_dimension(
     families: Sequence[str] = tuple(FAMILIES),
     dimensions: Sequence[int] = DIMENSIONS,
     methods: Sequence[str] = METHODS,
-    tolerance: float = 0.1,
+    tolerance: float = 0.02,
     budget: float = BUDGET,
     seed: int = 0,
     fast: bool = False,
@@ -155,19 +157,23 @@ def _runs(family: str, d: int, method: str, tolerance: float, budget: float, see
 
 
 def _climbed(found: _Prepared, method: str, tolerance: float, budget: float) -> Table:
-    """Return rungs until two in a row are within the tolerance: the first may be luck."""
+    """Return rungs until the error is far below the tolerance, or the time that a picture of it is worth is over.
+
+    A rung has reached the tolerance if every later one stays within it: the first to come near may be luck.
+    """
     before = found.compiling + (0.0 if method in UNAIDED else found.climbing)
     rows: Table = []
     for rung in LADDERS[method](found.bench, budget - before):
         gaps = np.abs(np.atleast_1d(rung.log_evidence) - found.problem.log_evidence)
         gap = float(np.sqrt(np.mean(gaps**2))) if np.isfinite(gaps).all() else np.inf
-        row = _row(rung.resolution, rung.num_evaluations, before + rung.seconds, gap)
-        rows.append(row | {"reached": bool(gap <= tolerance and row["seconds"] <= budget)})
-        if [r["reached"] for r in rows[-2:]] == [True, True]:
+        rows.append(_row(rung.resolution, rung.num_evaluations, before + rung.seconds, gap))
+        settled = len(rows) > 1 and max(row["gap"] for row in rows[-2:]) <= tolerance
+        if settled and (gap < FINE * tolerance or rung.seconds > FRACTION * budget):
             break
-    if rows and not rows[-1]["reached"]:  # the one before it was luck, or the budget ended there
-        for row in rows:
-            row["reached"] = False
+    stays = True
+    for row in reversed(rows):
+        stays = stays and row["gap"] <= tolerance
+        row["reached"] = bool(stays and row["seconds"] <= budget)
     return rows or [_row(0, 0, before, np.inf) | {"reached": False}]
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..evidence.prior_average import BATCH, draw_log_likelihoods
 from ..evidence.workbench import Workbench
+from ..quadrature import affordable
 from ..quadrature.rules import Axis, gauss_hermite
 from ..quadrature.smolyak import SparseSum
 from ..quadrature.summing import Frame, Summer
@@ -19,7 +20,6 @@ LEVELS = 12
 REPEATS = 8  # of a prior average, for the root mean square of its error
 FEWEST = 2**6  # draws of its first rung
 LARGEST = 2**20  # draws from the prior in all
-LARGEST_FIRST = 1e6  # nodes of a first grid, whose rate is not known yet
 
 
 class Rung(NamedTuple):
@@ -34,22 +34,22 @@ class Rung(NamedTuple):
 Ladder = Iterator[Rung]
 
 
-def _climbs(sizes: Sequence[int], d: int, seconds: float, total: Callable[[int], float]) -> Ladder:
+def _climbs(bench: Workbench, sizes: Sequence[int], seconds: float, total: Callable[[int], float]) -> Ladder:
     """Yield one tensor grid after another, each with so many nodes along every axis, while the next one fits."""
-    if float(sizes[0]) ** d > LARGEST_FIRST:
+    d = bench.coords.dimension
+    most, rate = affordable(bench.coords, np.inf, seconds)
+    if float(sizes[0]) ** d > most:
         return
     began = time.perf_counter()
     total(sizes[0])
-    compiling, rate = time.perf_counter() - began, 0.0
+    compiling = time.perf_counter() - began
     for k in sizes:
         num = float(k) ** d
-        if rate and num / rate > seconds - compiling:
+        if num / rate > seconds - compiling:
             return
         began = time.perf_counter()
         value = total(k)
-        took = time.perf_counter() - began
-        rate = max(rate, num / took)
-        yield Rung(k, num, compiling + took, value)
+        yield Rung(k, num, compiling + time.perf_counter() - began, value)
 
 
 def riemann(bench: Workbench, seconds: float) -> Ladder:
@@ -63,14 +63,14 @@ def riemann(bench: Workbench, seconds: float) -> Ladder:
         axis = Axis(-REACH + step * (np.arange(k) + 0.5), np.full(k, np.log(step)))
         return summer.run(frame, [axis] * d).log_total
 
-    return _climbs(STEPS, d, seconds, total)
+    return _climbs(bench, STEPS, seconds, total)
 
 
 def gauss_hermite_ladder(bench: Workbench, seconds: float) -> Ladder:
     """Gauss–Hermite at the mode, whitened by its Hessian."""
     frame, d = Frame(bench.laplace.position, bench.laplace.scale), bench.coords.dimension
     summer = Summer(bench.coords)
-    return _climbs(DEGREES, d, seconds, lambda k: summer.run(frame, [gauss_hermite(k)] * d).log_total)
+    return _climbs(bench, DEGREES, seconds, lambda k: summer.run(frame, [gauss_hermite(k)] * d).log_total)
 
 
 def smolyak(bench: Workbench, seconds: float) -> Ladder:

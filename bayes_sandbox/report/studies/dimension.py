@@ -3,6 +3,7 @@
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter, NullLocator
 
 from ..figures.style import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION, new_figure
 from ..numbers import AGE_OF_UNIVERSE, MINUTE
@@ -39,9 +40,8 @@ def cost(tables: Tables) -> Figure:
         for method in distinct(where(tables["reach"], family=family), "method"):
             colour, mark, label = LOOKS[method]
             face = colour if method in FILLED else "none"
-            d, seconds = columns(
-                where(tables["reach"], family=family, method=method, reached=True), "dimension", "seconds"
-            )
+            got = where(tables["reach"], family=family, method=method, reached=True)
+            d, seconds = columns(got, "dimension", "seconds")
             axes.plot(d, seconds, mark, ls="-", lw=1.2, color=colour, mfc=face, ms=7, mew=1.6, label=label, zorder=3)
             beyond = where(tables["extrapolated"], family=family, method=method)
             if beyond and d.size:
@@ -51,10 +51,10 @@ def cost(tables: Tables) -> Figure:
                 axes.plot(x[past], 10 ** np.minimum(gpu[past], 40), ":", color=colour, lw=1.4)
         _marks(axes)
         largest = max(row["dimension"] for row in tables["reach"])
-        axes.set(xscale="log", yscale="log", ylim=(1e-3, 1e24), xlim=(0.85, max(1.3 * largest, 12)))
+        axes.set(xscale="log", yscale="log", ylim=(1e-2, 1e21), xlim=(0.85, max(1.3 * largest, 12)))
         ticks = [t for t in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000) if t <= max(largest, 12)]
         axes.set_xticks(ticks, [str(t) for t in ticks])
-        axes.minorticks_off()
+        axes.xaxis.set_minor_locator(NullLocator())
         axes.set(xlabel="number of parameters", title=FAMILIES[family])
     panels[0].set_ylabel("seconds to the tolerance, compilation included")
     panels[0].plot([], [], "--", color=GREY, label="beyond what was measured")
@@ -128,10 +128,12 @@ def geometry(tables: Tables) -> Figure:
         axes.plot(d[seen], found[seen], "D", color=GREEN, mfc="none", ms=6, label="measured")
         axes.set(yscale="log", title=title, xlabel="number of parameters")
         axes.legend()
+    for axes in (cells, away, draws, volume):
+        axes.yaxis.set_minor_formatter(NullFormatter())
     cells.set_xscale("log")
     ticks = [t for t in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000) if t <= d.max()]
     cells.set_xticks(ticks, [str(t) for t in ticks])
-    cells.minorticks_off()
+    cells.xaxis.set_minor_locator(NullLocator())
     return figure
 
 
@@ -139,9 +141,9 @@ FIGURES = {
     "cost": (
         cost,
         "Seconds until log p(D) is within the tolerance and stays there, on this machine. Dashed: what the plain sums "
-        "would need in more dimensions, by the factor that each further one cost so far; dotted: on a machine 500 times "
-        "faster, as one GPU is. A curve that ends was not within the tolerance in the time allowed, or did not trust "
-        "itself.",
+        "would need in more dimensions, by the factor that each further one cost so far; dotted: on a machine 500 "
+        "times faster, as one GPU is. A curve that ends was not within the tolerance in the time allowed, or did not "
+        "trust itself.",
     ),
     "error": (
         error,
