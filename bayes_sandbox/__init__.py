@@ -50,6 +50,14 @@ _HOMES = {
     "compare_models": "selection",
     "ModelComparison": "selection",
     "savage_dickey": "nesting",
+    "Study": "studies.study",
+    "study_dimension": "studies.dimension",
+    "study_problems": "studies.problems",
+    "study_calibration": "studies.calibration",
+    "study_prior_width": "studies.prior_width",
+    "study_order": "studies.order",
+    "study_sequential": "studies.sequential",
+    "study_sensitivity": "studies.sensitivity",
     "main": "cli",
 }
 

@@ -77,10 +77,39 @@ def list_models(folder: Path) -> None:
 
 
 @cli.command()
+@click.argument("name", required=False)
+@click.argument("script", metavar="[MODEL.py]", required=False, type=click.Path(path_type=Path))
+@click.option("--fast", is_flag=True, help="A small setting, in half a minute.")
+@click.option("--out", metavar="DIR", type=_FOLDER, help="Where to keep it.  [runs/study-NAME]")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same answer.")
+@click.option("--set", "settings", metavar="NAME=VALUE", multiple=True, help="An argument of the study.")
+@click.option("--resume", metavar="DIR", type=_FOLDER, help="Continue a study: finished tasks are kept.")
+@click.option("--no-progress", is_flag=True, help="No progress bars on stderr.")
+@click.option("--no-cache", is_flag=True, help="Keep no compiled programs in the user's cache folder.")
+@click.option("--traceback", "show_traceback", is_flag=True, help="Show where an error came from.")
+def study(name: str | None, script: Path | None, **options: Any) -> None:
+    """Run an experiment over many models; without a NAME, list them.
+
+    Some take a model: prior-width, sequential, sensitivity.
+    """
+    from .studies import STUDIES
+
+    if name is None:
+        width = max(map(len, STUDIES))
+        for known, question in STUDIES.items():
+            click.echo(f"{known:<{width}}  {question}"[:79])
+        return
+    from .studying import run_study
+
+    _guarded(lambda: run_study(name, script, options), options)
+
+
+@cli.command()
 @click.argument("run_dir", type=click.Path(path_type=Path))
 @click.option("--traceback", "show_traceback", is_flag=True, help="Show where an error came from.")
 def report(run_dir: Path, show_traceback: bool) -> None:
-    """Draw the report of a kept run again, without refitting."""
+    """Draw the report of a kept run or study again, without refitting."""
     from .running import redraw_run
 
     _guarded(lambda: redraw_run(run_dir), {"show_traceback": show_traceback})

@@ -178,11 +178,12 @@ def _folder_name(name: str) -> str:
 
 
 def redraw_run(folder: Path) -> int:
-    """Draw the report of a kept run again."""
+    """Draw the report of a kept run, or the page of a kept study, again."""
     from .report import redraw
+    from .report.study import STUDY, redraw_study
 
     with redirect_stdout(sys.stderr):
-        page = redraw(folder)
+        page = redraw_study(folder) if (folder / STUDY).is_file() else redraw(folder)
     click.echo(f"report: {page}")
     return 0
 

@@ -22,7 +22,9 @@ LAYERS = (
     {"datatree"},
     {"selection", "nesting"},
     {"report", "studies"},
-    {"running", "scripts", "cli", "__main__"},
+    {"running", "scripts"},
+    {"studying"},
+    {"cli", "__main__"},
 )
 UPWARD = {"to_datatree", "report", "plot", "summary"}  # methods that import what shows them, when they are called
 

@@ -8,12 +8,12 @@ from ..errors import UserError, suggestion
 # Study → what it asks. The function is `study_NAME`, in a module of that name.
 STUDIES = {
     "dimension": "How does each way to the evidence fare as parameters are added?",
-    "problems": "Which problems does each estimator solve, and is it ever wrong with confidence?",
+    "problems": "Which problems does each estimator solve? Is it ever wrong?",
     "calibration": "Are the errors errors, and the posteriors posteriors?",
     "prior-width": "What does the width of a prior cost?",
     "order": "How many terms, predictors or components does a model need?",
-    "sequential": "Does it matter in which order data arrive, and how fast does a posterior learn?",
-    "sensitivity": "How much does the answer hang on the prior, and how much on the likelihood?",
+    "sequential": "Does the order of data matter? How fast does a posterior learn?",
+    "sensitivity": "How much hangs on the prior, and how much on the likelihood?",
 }
 
 

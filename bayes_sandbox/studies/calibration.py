@@ -22,7 +22,6 @@ from ..sampling import fit_nuts
 from ..seeds import as_rng
 from .study import Study, Table, Tasks, column, where
 
-QUESTION = "Are the errors errors, and the posteriors posteriors?"
 SCORED = (
     "needle 3d",
     "collinear regression 6d",
@@ -105,7 +104,7 @@ def study_calibration(
     settings = {"methods": list(methods), "names": list(scored), "num_seeds": num_seeds, "num_trials": num_trials}
     settings |= {"seed": seed, "fast": fast}
     seconds = time.perf_counter() - started
-    return Study("calibration", QUESTION, tables, tuple(_findings(tables)), settings, seconds)
+    return Study("calibration", tables, tuple(_findings(tables)), settings, seconds)
 
 
 # --- z-scores ---

@@ -24,7 +24,6 @@ from ..variants import with_observations
 from .real_data import ACCELERATIONS, CEMENT, GALAXIES, IMPACT_TIMES
 from .study import Row, Study, Table, Tasks, column, where
 
-QUESTION = "How many terms, predictors or components does a model need?"
 BATCH = 500  # draws at a time
 
 
@@ -136,7 +135,7 @@ def study_order(
     jobs = [(name, order) for name in families for order in (FAMILIES[name].few if fast else FAMILIES[name].orders)]
     tables = {"orders": Tasks(parts, progress).rows("model", jobs, lambda job: [_row(*job, seed)])}
     settings = {"families": list(families), "seed": seed, "fast": fast}
-    return Study("order", QUESTION, tables, tuple(_findings(tables)), settings, time.perf_counter() - started)
+    return Study("order", tables, tuple(_findings(tables)), settings, time.perf_counter() - started)
 
 
 def _row(name: str, order: Any, seed: int) -> Row:

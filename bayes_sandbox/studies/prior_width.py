@@ -16,7 +16,6 @@ from ..variants import with_known
 from .all_data_sets import MODELS, evidence_table
 from .study import Study, Table, Tasks, column, slope
 
-QUESTION = "What does the width of a prior cost?"
 FLAT = 30.0  # times the widest posterior sd, beyond which a prior counts as wide
 
 
@@ -100,7 +99,7 @@ def study_prior_width(
     }
     settings = {"model": model.name, "parameter": name, "value": value, "seed": seed, "fast": fast}
     findings = tuple(_findings(tables, name, value))
-    return Study("prior-width", QUESTION, tables, findings, settings, time.perf_counter() - started)
+    return Study("prior-width", tables, findings, settings, time.perf_counter() - started)
 
 
 def _scalar(model: Model, parameter: str | None) -> str:

@@ -20,7 +20,6 @@ from ..quadrature import GridFit, fit_grid
 from ..variants import with_powers
 from .study import Study, Table, Tasks, column, where
 
-QUESTION = "How much does the answer hang on the prior, and how much on the likelihood?"
 HALVES = ("prior", "likelihood")
 POWERS = (0.5, 0.7, 0.9, 1.1, 1.4, 2.0)
 LARGEST_PARETO_K = 0.7  # Vehtari et al. 2024
@@ -91,7 +90,7 @@ def study_sensitivity(
     }
     settings = {"model": model.name, "powers": list(powers), "seed": seed, "fast": fast}
     seconds = time.perf_counter() - started
-    return Study("sensitivity", QUESTION, tables, tuple(_findings(tables)), settings, seconds)
+    return Study("sensitivity", tables, tuple(_findings(tables)), settings, seconds)
 
 
 def _psense(tree: xr.DataTree) -> Table:

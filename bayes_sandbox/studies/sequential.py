@@ -19,7 +19,6 @@ from ..seeds import as_rng
 from ..variants import with_observations
 from .study import Row, Study, Table, Tasks, column, slope, where
 
-QUESTION = "Does it matter in which order data arrive, and how fast does a posterior learn?"
 LARGEST_PARETO_K = 0.7  # Vehtari et al. 2024
 FIRST = 8  # observations, before which the prior still has a say in how narrow the posterior is
 
@@ -95,7 +94,7 @@ def study_sequential(
         "learning": [learnt for row in rows for learnt in row["learnt"]],
     }
     settings = {"model": model.name, "num_steps": num_steps, "num_orders": num_orders, "seed": seed, "fast": fast}
-    return Study("sequential", QUESTION, tables, tuple(_findings(tables)), settings, time.perf_counter() - started)
+    return Study("sequential", tables, tuple(_findings(tables)), settings, time.perf_counter() - started)
 
 
 def _path(model: Model, order: np.ndarray, number: int, counts: list[int], seed: int) -> Table:

@@ -11,6 +11,7 @@ import numpy as np
 from ..document import plain
 from ..parts import Parts, made, nowhere
 from ..progress import progress_of
+from . import STUDIES
 
 Row = dict[str, Any]
 Table = list[Row]
@@ -18,18 +19,22 @@ Table = list[Row]
 
 @dataclass(frozen=True)
 class Study:
-    """An experiment over many models: what was asked, the tables that answer, and what they say in sentences.
+    """An experiment over many models: the tables that answer its question, and what they say in sentences.
 
     `tables` are name → rows of one shape, plain numbers and words, not rounded: every number of a figure is in one.
     `findings` are read off the tables, whatever they hold.
     """
 
     name: str
-    question: str
     tables: dict[str, Table]
     findings: tuple[str, ...]
     settings: dict[str, Any]
     seconds: float
+
+    @property
+    def question(self) -> str:
+        """What was asked."""
+        return STUDIES[self.name]
 
     def summary(self) -> str:
         """Return the findings as text, 80 columns wide."""

@@ -1,0 +1,155 @@
+"""Which problems does each estimator solve, and is it ever wrong with confidence?"""
+
+import gc
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from .. import problems
+from ..comparison import METHODS as FITS
+from ..comparison import compare
+from ..parts import Parts, nowhere
+from ..records import Evidence
+from .study import Row, Study, Table, Tasks, where
+
+OUTCOMES = ("solved", "wide", "not trusted", "wrong")
+BOUNDS = {"laplace", "grid", "sparse"}  # whose error bounds the gap; the others' is a standard error
+SIGMAS = 4.0  # standard errors, beyond which a trusted number is wrong
+SAMPLE = ("coin", "bimodal", "dice")
+
+
+def study_problems(
+    *,
+    names: Sequence[str] | str = "",
+    methods: Iterable[str] | None = None,
+    num_seeds: int = 1,
+    seed: int = 0,
+    fast: bool = False,
+    parts: Parts = nowhere,
+    progress: bool = False,
+) -> Study:
+    """Compare every way on every problem whose evidence is known, as a user would: `compare(model, seed=…)` untouched.
+
+    Each estimate is *solved* (trusted, and within the problem's tolerance: 0.02 nats, 0.1 for hierarchies, funnels and
+    beyond fifty parameters), *wide* (trusted, and within its own error but not the tolerance), *not trusted*, or
+    *wrong*: trusted, and off by more than its error (a sum) or four of them (a standard error).
+
+    Parameters
+    ----------
+    names
+        Problems whose names contain one of these words; all of them by default.
+    methods
+        Estimators; by default those of `compare`.
+    num_seeds
+        How often, each time with a new model and the next seed.
+    fast
+        Three easy problems, without NUTS.
+
+    Returns
+    -------
+    Study
+        Table `estimates`, a row for each problem, seed and method, and `best` for what `compare` recommends. Asserted
+        of the fast setting, and over the whole table by the benchmarks: nothing is wrong.
+
+    Examples
+    --------
+    >>> from bayes_sandbox.studies import study_problems
+    >>> study = study_problems(names=["coin"], methods=["grid"], fast=True)
+    >>> [row["outcome"] for row in study.tables["estimates"]]
+    ['solved']
+    """
+    started = time.perf_counter()
+    words = [names] if isinstance(names, str) else list(names)
+    listed = None if methods is None else list(methods)
+    fits: Sequence[str] = FITS
+    if fast:
+        words, fits = words if any(words) else list(SAMPLE), ("map", "grid")
+        listed = listed or ["laplace", "grid", "importance"]
+    chosen = [p.name for p in problems.every() if p.log_evidence == p.log_evidence and _meant(p.name, words, fast)]
+    jobs = [(name, seed + i) for i in range(num_seeds) for name in chosen]
+    rows = Tasks(parts, progress).rows("problem", jobs, lambda job: _rows(*job, fits, listed))
+    tables = {"estimates": [row for row in rows if row["method"] != "best"], "best": where(rows, method="best")}
+    settings = {"names": words, "methods": listed, "num_seeds": num_seeds, "seed": seed, "fast": fast}
+    seconds = time.perf_counter() - started
+    return Study("problems", tables, tuple(_findings(tables)), settings, seconds)
+
+
+def _meant(name: str, words: Sequence[str], exactly: bool) -> bool:
+    return name in words if exactly else any(word in name for word in words)
+
+
+def _rows(name: str, seed: int, fits: Sequence[str], methods: list[str] | None) -> Table:
+    """Return a row for each estimate of one problem, and one for the best of them."""
+    problem = problems.find(name)
+    began = time.perf_counter()
+    found = compare(problem.make(), methods=fits, evidence=methods, seed=seed)
+    whole = time.perf_counter() - began
+    common = {"whole_seconds": whole, "nuts_seconds": found.nuts.seconds if found.nuts is not None else None}
+    rows = [_row(problem, seed, e.method, e) | common for e in found.evidence]
+    rows.append(_row(problem, seed, "best", found.best or _nothing(found.evidence)) | common)
+    del found
+    jax.clear_caches()
+    gc.collect()
+    return rows
+
+
+def _nothing(estimates: Sequence[Evidence]) -> Evidence:
+    why = [f"{e.method}: {e.warnings[0]}" for e in estimates if e.warnings]
+    return Evidence("none", np.nan, np.inf, 0, 0.0, False, tuple(why) or ("nothing was estimated",))
+
+
+def _row(problem: problems.Problem, seed: int, label: str, found: Evidence) -> Row:
+    gap = found.log_evidence - problem.log_evidence
+    return {
+        "problem": problem.name,
+        "dimension": problem.dimension,
+        "tags": " ".join(sorted(problem.tags)),
+        "seed": seed,
+        "method": label,
+        "chosen": found.method,
+        "gap": gap,
+        "error": found.error,
+        "tolerance": problem.tolerance,
+        "trusted": found.trusted,
+        "outcome": outcome(found, gap, problem.tolerance),
+        "num_evaluations": found.num_evaluations,
+        "seconds": found.seconds,
+        "note": "; ".join(found.warnings),
+    }
+
+
+def outcome(found: Evidence, gap: float, tolerance: float) -> str:
+    """Return what came of an estimate that is this far from the truth.
+
+    >>> outcome(Evidence("grid", -2.4, 1e-9, 9, 0.1, True, ()), 1e-6, 0.02)
+    'wrong'
+    >>> outcome(Evidence("bridge", -2.4, 0.01, 9, 0.1, True, ()), 0.03, 0.02)
+    'wide'
+    """
+    if not found.trusted:
+        return "not trusted"
+    if abs(gap) > found.error * (1.0 if found.method in BOUNDS else SIGMAS):
+        return "wrong"
+    return "solved" if abs(gap) <= tolerance else "wide"
+
+
+def _findings(tables: dict[str, Table]) -> list[str]:
+    said = []
+    for label, rows in (("what compare recommends", tables["best"]), *_by_method(tables["estimates"])):
+        counts = {o: sum(row["outcome"] == o for row in rows) for o in OUTCOMES}
+        each = ", ".join(f"{n} {o}" for o, n in counts.items() if n or o == "wrong")
+        said.append(f"{label}: {each}, of {len(rows)}")
+    wrong = [f"{r['method']} on {r['problem']} (seed {r['seed']})" for r in where(tables["estimates"], outcome="wrong")]
+    if wrong:
+        said.append(f"wrong with confidence: {', '.join(wrong)}")
+    whole = sorted(row["whole_seconds"] for row in tables["best"])
+    if whole:
+        said.append(f"seconds for one problem, all ways: median {whole[len(whole) // 2]:.1f}, largest {whole[-1]:.1f}")
+    return said
+
+
+def _by_method(rows: Table) -> Iterable[tuple[str, Any]]:
+    return [(m, where(rows, method=m)) for m in dict.fromkeys(row["method"] for row in rows)]
