@@ -11,6 +11,7 @@ POINTS = np.array([[a, b] for a in (-1.0, 0.0, 1.0) for b in (-1.0, 0.0, 1.0)])
 SCALE = 10.0
 MODELS = {"no weight": 0, "one weight": 1, "two weights": 2, "two and an intercept": 3}
 REACH = 6.5  # prior sds on either side: 1e-10 of the mass lies beyond
+STEP = 2 / 3
 BLOCK = 2**15  # nodes at a time
 
 
@@ -19,7 +20,7 @@ def data_sets() -> np.ndarray:
     return (np.arange(2 ** len(POINTS))[:, None] >> np.arange(len(POINTS))) & 1
 
 
-def log_evidences(num_weights: int, step: float = 1.0) -> np.ndarray:
+def log_evidences(num_weights: int) -> np.ndarray:
     """Return log p(D) of every data set D under a logistic regression on the first columns of (x₁, x₂, 1).
 
     The trapezoid over the weights, all data sets at each node: for an integrand that is analytic in a strip of half
@@ -32,20 +33,34 @@ def log_evidences(num_weights: int, step: float = 1.0) -> np.ndarray:
     if not num_weights:
         return np.full(len(labels), -len(POINTS) * np.log(2))
     design = np.column_stack([POINTS, np.ones(len(POINTS))])[:, :num_weights]
-    axis = np.arange(-REACH * SCALE, REACH * SCALE + step / 2, step)
-    log_weight = -0.5 * (axis / SCALE) ** 2 - np.log(SCALE * np.sqrt(2 * np.pi)) + np.log(step)
-    total = np.full(len(labels), -np.inf)
+    sums, which = np.unique(_up_to_symmetry(labels @ design), axis=0, return_inverse=True)
+    axis = np.arange(-REACH * SCALE, REACH * SCALE + STEP / 2, STEP)
+    log_weight = -0.5 * (axis / SCALE) ** 2 - np.log(SCALE * np.sqrt(2 * np.pi)) + np.log(STEP)
+    total = np.full(len(sums), -np.inf)
     size = len(axis) ** num_weights
     for start in range(0, size, BLOCK):
         index = np.unravel_index(np.arange(start, min(start + BLOCK, size)), (len(axis),) * num_weights)
-        logits = np.stack([axis[i] for i in index], axis=1) @ design.T  # (nodes, points)
-        terms = log_expit(-logits).sum(axis=1) + sum(log_weight[i] for i in index)
-        total = np.logaddexp(total, logsumexp(terms[:, None] + logits @ labels.T, axis=0))
-    return total
+        weights = np.stack([axis[i] for i in index], axis=1)
+        terms = log_expit(-weights @ design.T).sum(axis=1) + sum(log_weight[i] for i in index)
+        total = np.logaddexp(total, logsumexp(terms[:, None] + weights @ sums.T, axis=0))
+    return total[which.reshape(-1)]
 
 
-def evidence_table(step: float = 1.0) -> Table:
+def _up_to_symmetry(sums: np.ndarray) -> np.ndarray:
+    """Return Σ x y of each data set, which is all that its evidence depends on, one for all that are mirror images.
+
+    Points and prior are the same after x₁ → −x₁, x₂ → −x₂ and their exchange, and after all labels and weights change
+    sides.
+    """
+    out = np.abs(sums)
+    out[:, :2] = np.sort(out[:, :2], axis=1)
+    if out.shape[1] > 2:
+        out[:, 2] = np.minimum(out[:, 2], len(POINTS) - out[:, 2])
+    return out
+
+
+def evidence_table() -> Table:
     """Return a row for each data set: its labels, and log p(D) under each model."""
-    columns = {name: log_evidences(k, step) for name, k in MODELS.items()}
+    columns = {name: log_evidences(k) for name, k in MODELS.items()}
     labels = ["".join(map(str, row)) for row in data_sets()]
     return [{"labels": label, **{n: float(v[i]) for n, v in columns.items()}} for i, label in enumerate(labels)]

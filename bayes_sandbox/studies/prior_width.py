@@ -60,7 +60,7 @@ def study_prior_width(
     scales
         The prior's scales; by default from the posterior sd divided by 100 to 10⁴ times it.
     fast
-        Five scales, and coarser sums over all data sets.
+        Five scales.
 
     Returns
     -------
@@ -95,7 +95,7 @@ def study_prior_width(
     tables = {
         "widths": rows,
         "null": [null],
-        "data_sets": tasks.rows("data sets", ["all"], lambda _: evidence_table(2.0 if fast else 1.0)),
+        "data_sets": tasks.rows("data sets", ["all"], lambda _: evidence_table()),
     }
     settings = {"model": model.name, "parameter": name, "value": value, "seed": seed, "fast": fast}
     findings = tuple(_findings(tables, name, value))
