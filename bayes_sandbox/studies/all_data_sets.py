@@ -64,3 +64,18 @@ def evidence_table() -> Table:
     columns = {name: log_evidences(k) for name, k in MODELS.items()}
     labels = ["".join(map(str, row)) for row in data_sets()]
     return [{"labels": label, **{n: float(v[i]) for n, v in columns.items()}} for i, label in enumerate(labels)]
+
+
+def winners(sets: Table) -> Table:
+    """Return, for each model, the sum of its evidences, how many data sets it explains best, and their share of it."""
+    evidence = np.exp([[row[model] for row in sets] for model in MODELS])
+    best = evidence.argmax(axis=0)
+    return [
+        {
+            "model": model,
+            "total": float(each.sum()),
+            "num_best": int((best == i).sum()),
+            "share_best": float(each[best == i].sum()),
+        }
+        for i, (model, each) in enumerate(zip(MODELS, evidence))
+    ]

@@ -32,7 +32,7 @@ SCORED = (
     "two that touch 12d",
     "collinear regression 30d",
 )
-STOCHASTIC = ("importance", "bridge", "rqmc", "tempering", "nested")
+STOCHASTIC = ("importance", "bridge", "rqmc", "tempering", "nested", "prior_average")
 DETERMINISTIC = ("laplace", "grid", "sparse")
 WAYS = ("grid", "laplace", "nuts")
 CHAINS, DRAWS = 4, 1000

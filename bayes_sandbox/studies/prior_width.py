@@ -13,7 +13,7 @@ from ..parts import Parts, nowhere
 from ..quadrature import fit_grid
 from ..selection import leave_one_out
 from ..variants import with_known
-from .all_data_sets import MODELS, evidence_table
+from .all_data_sets import evidence_table, winners
 from .study import Study, Table, Tasks, column, slope
 
 FLAT = 30.0  # times the widest posterior sd, beyond which a prior counts as wide
@@ -65,8 +65,9 @@ def study_prior_width(
     Returns
     -------
     Study
-        Tables `widths` (a row for each scale) and `data_sets` (a row for each of 512). Asserted of the default: the
-        slope −1, a Bayes factor that turns to the null though the tail area is below 0.05, sums of one.
+        Tables `widths` (a row for each scale), `null`, `data_sets` (a row for each of 512) and `winners` (for each
+        model). Asserted of the default: the slope −1, a Bayes factor that turns to the null though the tail area is
+        below 0.05, sums of one.
 
     Raises
     ------
@@ -92,11 +93,8 @@ def study_prior_width(
     rows = tasks.rows("scale", widths, lambda scale: _under(model, name, value, scale, seed))
     for row in rows:
         row["log_bayes_factor"] = row["log_evidence"] - null["log_evidence"]
-    tables = {
-        "widths": rows,
-        "null": [null],
-        "data_sets": tasks.rows("data sets", ["all"], lambda _: evidence_table()),
-    }
+    sets = tasks.rows("data sets", ["all"], lambda _: evidence_table())
+    tables = {"widths": rows, "null": [null], "data_sets": sets, "winners": winners(sets)}
     settings = {"model": model.name, "parameter": name, "value": value, "seed": seed, "fast": fast}
     findings = tuple(_findings(tables, name, value))
     return Study("prior-width", tables, findings, settings, time.perf_counter() - started)
@@ -168,12 +166,8 @@ def _findings(tables: dict[str, Table], name: str, value: float) -> list[str]:
                 f"Lindley: the tail area is {area:.3f}, and from a scale of {scale[turned].min():.3g} on the evidence "
                 f"prefers {name} = {value:g}"
             )
-    totals = {model: float(np.exp(column(sets, model)).sum()) for model in MODELS}
-    wins = np.argmax([column(sets, model) for model in MODELS], axis=0)
-    said.append(
-        f"the evidences of all {len(sets)} data sets sum to one for every model, to "
-        f"{max(abs(total - 1) for total in totals.values()):.0e}"
-    )
-    counts = [f"{model} {int((wins == i).sum())}" for i, model in enumerate(MODELS)]
+    off = np.abs(column(tables["winners"], "total") - 1).max()
+    said.append(f"the evidences of all {len(sets)} data sets sum to one for every model, to {off:.0e}")
+    counts = [f"{row['model']} {row['num_best']}" for row in tables["winners"]]
     said.append(f"each model is the best of the four for some data sets: {', '.join(counts)}")
     return said

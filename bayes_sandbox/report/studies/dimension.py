@@ -7,7 +7,7 @@ from matplotlib.ticker import NullFormatter, NullLocator
 
 from ..figures.style import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION, new_figure
 from ..numbers import AGE_OF_UNIVERSE, MINUTE
-from .columns import Tables, columns, distinct, where
+from .columns import Row, Tables, columns, distinct, where
 
 LOOKS = {
     "riemann": (VERMILION, "s", "Riemann sum over the prior"),
@@ -28,6 +28,8 @@ FAMILIES = {
     "collinear": "collinear: Gaussian, correlated",
     "shares": "shares: skewed, bounded",
 }
+PLAIN = ("riemann", "gauss_hermite", "smolyak", "prior_average")
+FLOOR = 1e-12  # nats: where a sum of float64s ends
 MOST_LINES = 7  # dimensions in one panel
 
 
@@ -70,26 +72,47 @@ def _marks(axes: Axes) -> None:
 
 
 def error(tables: Tables) -> Figure | None:
-    """Draw the error of each plain sum against its number of densities, a line for each dimension."""
-    runs = [row for row in tables["runs"] if row["resolution"] or row["method"] == "smolyak"]
-    methods = [m for m in ("riemann", "gauss_hermite", "smolyak", "prior_average") if where(runs, method=m)]
-    if not methods:
-        return None
-    family = distinct(runs, "family")[0]
-    figure = new_figure(1.0 + 3.2 * len(methods), 3.6)
-    panels = figure.subplots(1, len(methods), sharex=True, sharey=True, squeeze=False)[0]
-    dimensions = distinct(where(runs, family=family), "dimension")[:MOST_LINES]
+    """Draw errors against densities, and against seconds: of plain sums by dimension, of the estimators as points."""
+    family = distinct(tables["runs"], "family")[0]
+    runs = where(tables["runs"], family=family)
+    climbed = [row for row in runs if row["num_evaluations"] and (row["resolution"] or row["method"] == "smolyak")]
+    methods = [m for m in PLAIN if where(climbed, method=m)]
+    others = [row for row in runs if row["method"] not in PLAIN and row["gap"] is not None]
+    figure = new_figure(1.4 + 2.9 * (len(methods) + bool(others)), 6.0)
+    panels = figure.subplots(2, len(methods) + bool(others), sharex="row", sharey=True, squeeze=False)
+    dimensions = distinct(climbed, "dimension")[:MOST_LINES]
     shades = _shades(len(dimensions))
-    for axes, method in zip(panels, methods):
-        for d, shade in zip(dimensions, shades):
-            num, gap = columns(where(runs, family=family, method=method, dimension=d), "num_evaluations", "gap")
-            axes.plot(num, np.maximum(gap, 1e-12), "o-", color=shade, ms=4, lw=1.4)
-        axes.set(xscale="log", yscale="log", title=LOOKS[method][2], xlabel="densities")
-    panels[0].set_ylabel(f"error of log p(D), nats ({family})")
+    for x, row in zip(("num_evaluations", "seconds"), panels):
+        for axes, method in zip(row, methods):
+            for d, shade in zip(dimensions, shades):
+                cost, gap = columns(where(climbed, method=method, dimension=d), x, "gap")
+                axes.plot(cost, np.maximum(gap, FLOOR), "o-", color=shade, ms=4, lw=1.4)
+        if others:
+            _points(row[-1], others, x)
+        for axes in row:
+            axes.set(xscale="log", yscale="log", xlabel="seconds" if x == "seconds" else "densities")
+    for axes, method in zip(panels[0], methods):
+        axes.set_title(LOOKS[method][2])
+    for axes in panels[:, 0]:
+        axes.set_ylabel(f"error of log p(D), nats ({family})")
     for d, shade in zip(dimensions, shades):
-        panels[0].plot([], [], "o-", color=shade, label=f"{d}")
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right upper", title="parameters")
+        panels[0][0].plot([], [], "o-", color=shade, label=f"{d}")
+    figure.legend(*panels[0][0].get_legend_handles_labels(), loc="outside right upper", title="parameters")
     return figure
+
+
+def _points(axes: Axes, rows: list[Row], x: str) -> None:
+    """Draw the estimators, each in its own mark, all dimensions alike; what is not trusted is hollow."""
+    for method in distinct(rows, "method"):
+        colour, mark, label = LOOKS[method]
+        for trusted in (True, False):
+            cost, gap = columns(where(rows, method=method, trusted=trusted), x, "gap")
+            face = colour if trusted else "none"
+            name = label if trusted else None
+            axes.plot(cost, np.maximum(gap, FLOOR), mark, color=colour, mfc=face, ms=6, label=name)
+    if x == "num_evaluations":
+        axes.set_title("estimators, all dimensions")
+        axes.legend(fontsize=7.5, loc="best")
 
 
 def _shades(num: int) -> list[tuple[float, float, float]]:
@@ -147,7 +170,8 @@ FIGURES = {
     ),
     "error": (
         error,
-        "The error of the plain sums as they spend more densities, a line for each number of parameters.",
+        "The error as more densities (top) and seconds (bottom) are spent: plain sums, a line for each number of "
+        "parameters, and the estimators as they are; hollow where they do not trust themselves.",
     ),
     "geometry": (
         geometry,

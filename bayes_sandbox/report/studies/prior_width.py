@@ -6,7 +6,6 @@ from matplotlib.figure import Figure
 from ..figures.style import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, VERMILION, new_figure
 from .columns import Tables, columns
 
-MODELS = ("no weight", "one weight", "two weights", "two and an intercept")
 LOOKS = ((GREY, ":"), (BLUE, "-"), (ORANGE, "--"), (VERMILION, "-."))
 
 
@@ -29,7 +28,7 @@ def widths(tables: Tables) -> Figure:
     estimate.axhline(null["value"], color=GREY, lw=1.2, ls=":")
     estimate.set(title="A narrow prior shrinks the estimate")
     estimate.legend(loc="best")
-    split.plot(scale, fit, "^-", color=GREEN, ms=5, label="log p(D|θ MAP)")
+    split.plot(scale, fit, "^-", color=GREEN, ms=5, label=r"$\log\,p(D\,|\,\theta_{MAP})$")
     split.plot(scale, occam, "v-", color=VERMILION, ms=5, label="log Occam factor")
     split.plot(scale, evidence, "o-", color=BLUE, ms=5, label="their sum, log p(D)")
     split.set(xlabel="scale of the prior", ylabel="nats", title="Fit is bought with Occam's factor")
@@ -49,26 +48,20 @@ def data_sets(tables: Tables) -> Figure:
     """Draw the evidence of every data set, each model's own from its largest to its smallest."""
     figure = new_figure(9.6, 3.8)
     ranked, won = figure.subplots(1, 2, width_ratios=[1.4, 1])
-    evidence = np.exp(np.array(columns(tables["data_sets"], *MODELS)))
-    best, width = evidence.argmax(axis=0), 0.6
-    for i, (model, (colour, style)) in enumerate(zip(MODELS, LOOKS)):
-        ordered = np.sort(evidence[i])[::-1]
-        ranked.plot(np.arange(1, len(ordered) + 1), ordered, color=colour, ls=style, lw=2, label=model)
-        share = evidence[i][best == i].sum()
-        won.barh(i, (best == i).sum(), width, color=colour)
-        won.annotate(
-            f"{(best == i).sum()}, {100 * share:.0f} % of its mass",
-            ((best == i).sum(), i),
-            (4, 0),
-            textcoords="offset points",
-            va="center",
-        )
+    sets = tables["data_sets"]
+    for i, (row, (colour, style)) in enumerate(zip(tables["winners"], LOOKS)):
+        ordered = np.exp(np.sort(columns(sets, row["model"])[0])[::-1])
+        ranked.plot(np.arange(1, len(ordered) + 1), ordered, color=colour, ls=style, lw=2, label=row["model"])
+        won.barh(i, row["num_best"], 0.6, color=colour)
+        text = f"{row['num_best']}, {100 * row['share_best']:.0f} % of its mass"
+        won.annotate(text, (row["num_best"], i), (4, 0), textcoords="offset points", va="center")
+    names = [row["model"] for row in tables["winners"]]
     ranked.set(xscale="log", yscale="log", xlabel="data sets, from the best explained on", ylabel="p(D | model)")
     ranked.set_title("Each curve sums to one")
-    won.set(yticks=range(len(MODELS)), yticklabels=MODELS, xlabel=f"of {evidence.shape[1]} data sets", ylim=(3.5, -0.5))
+    won.set(yticks=range(len(names)), yticklabels=names, xlabel=f"of {len(sets)} data sets", ylim=(3.5, -0.5))
     won.set_title("Data sets that a model explains best")
-    won.set_xlim(0, 1.5 * evidence.shape[1])
-    won.set_xticks([0, evidence.shape[1] // 2, evidence.shape[1]])
+    won.set_xlim(0, 1.5 * len(sets))
+    won.set_xticks([0, len(sets) // 2, len(sets)])
     ranked.legend(loc="best")
     return figure
 
