@@ -92,22 +92,9 @@ def study_dimension(
         for name in names:
             if name not in known:
                 raise UserError(f"there is no {what} {name!r}{suggestion(name, known)}; there are {', '.join(known)}")
-    tasks, hopeless = Tasks(parts, progress), dict[tuple[str, str], int]()
-
-    def one(job: tuple[str, int, str]) -> Table:
-        family, d, method = job
-        if hopeless.get((family, method), 0) >= HOPELESS:
-            return []
-        return _runs(family, d, method, tolerance, budget, seed)
-
-    runs: Table = []
-    for family in families:
-        for d in dimensions:
-            for method in methods:
-                rows = tasks.rows(f"{family} {d}d", [(family, d, method)], one)
-                runs += rows
-                failed = bool(rows) and not any(row["reached"] for row in rows)
-                hopeless[family, method] = hopeless.get((family, method), 0) + 1 if failed else 0 if rows else HOPELESS
+    tasks = Tasks(parts, progress)
+    jobs = [(family, d, method) for family in families for d in dimensions for method in methods]
+    runs = tasks.rows("method", jobs, lambda job: _runs(*job, tolerance, budget, seed), _hopeful)
     reach = [_cheapest(where(runs, family=f, dimension=d, method=m)) for f, m, d in _asked(runs)]
     tables = {
         "runs": runs,
@@ -123,6 +110,14 @@ def study_dimension(
 
 
 # --- one method in one dimension ---
+
+
+def _hopeful(job: tuple[str, int, str], found: Table) -> bool:
+    """Whether a method reached one of the last few dimensions that it was asked for."""
+    family, _, method = job
+    rows = where(found, family=family, method=method)
+    last = list(dict.fromkeys(row["dimension"] for row in rows))[-HOPELESS:]
+    return len(last) < HOPELESS or any(row["reached"] for row in rows if row["dimension"] in last)
 
 
 class _Prepared(NamedTuple):

@@ -78,12 +78,22 @@ class Tasks:
     def __init__(self, parts: Parts = nowhere, progress: bool = False):
         self._parts, self._progress = parts, progress_of(progress)
 
-    def rows[Task](self, label: str, tasks: Sequence[Task], do: Callable[[Task], Table]) -> Table:
-        """Return the rows of all tasks; `str(task)` is the name that a task is kept under."""
+    def rows[Task](
+        self,
+        label: str,
+        tasks: Sequence[Task],
+        do: Callable[[Task], Table],
+        wanted: Callable[[Task, Table], bool] = lambda task, found: True,
+    ) -> Table:
+        """Return the rows of all tasks that are wanted after those before them.
+
+        `str(task)` is the name that a task is kept under.
+        """
         found: Table = []
         with self._progress.task(label, len(tasks)) as advance:
             for task in tasks:
-                found += made(self._parts, f"{label}:{task}", partial(do, task))
+                if wanted(task, found):
+                    found += made(self._parts, f"{label}:{task}", partial(do, task))
                 advance(1, str(task))
         return found
 
