@@ -5,7 +5,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template, select_autoescape
 
 from .captions import CAPTIONS, alternative
 from .numbers import NONE, brief, count, duration, number, plus_minus, rounded, typeset
@@ -21,6 +21,12 @@ AGREEMENT = {True: "agree", False: "disagree", None: "cannot be held against one
 
 def render(doc: Document, pictures: Mapping[str, "Picture"]) -> str:
     """Return the report of a run."""
+    figures = {name: _embedded(name, picture, doc) for name, picture in pictures.items()}
+    return template("report.html.jinja").render(doc=doc, figures=figures, brief=brief, count=count, **_contents(doc))
+
+
+def template(name: str) -> Template:
+    """Return one of this folder's templates, with whatever it is given escaped."""
     environment = Environment(
         loader=PackageLoader("bayes_sandbox.report", ""),
         autoescape=select_autoescape(["html", "jinja"], default=True),
@@ -29,9 +35,12 @@ def render(doc: Document, pictures: Mapping[str, "Picture"]) -> str:
         lstrip_blocks=True,
     )
     environment.filters["typeset"] = typeset
-    figures = {name: _embedded(name, picture, doc) for name, picture in pictures.items()}
-    page = environment.get_template("report.html.jinja")
-    return page.render(doc=doc, figures=figures, brief=brief, count=count, **_contents(doc))
+    return environment.get_template(name)
+
+
+def data_uri(picture: "Picture") -> str:
+    """Return a figure as a URI: it keeps the ids inside one SVG from meeting another's."""
+    return f"data:image/svg+xml;base64,{base64.b64encode(picture.svg).decode()}"
 
 
 def _contents(doc: Document) -> dict[str, Any]:
@@ -54,9 +63,9 @@ def _contents(doc: Document) -> dict[str, Any]:
 
 
 def _embedded(name: str, picture: "Picture", doc: Document) -> dict[str, Any]:
-    """Return what the template needs of a figure; a data URI keeps the ids inside one SVG from meeting another's."""
+    """Return what the template needs of a figure."""
     return {
-        "uri": f"data:image/svg+xml;base64,{base64.b64encode(picture.svg).decode()}",
+        "uri": data_uri(picture),
         "width": picture.width,
         "alt": alternative(name, doc),
         "caption": CAPTIONS[name],

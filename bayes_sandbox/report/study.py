@@ -1,6 +1,5 @@
 """How is a study kept, and how is it read? A folder with its document, its tables, its figures and one page."""
 
-import base64
 import csv
 import importlib
 import io
@@ -10,11 +9,11 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from matplotlib.figure import Figure
 
 from .figures.style import house_style, picture
 from .numbers import brief, duration, typeset
+from .page import data_uri, template
 
 STUDY, TABLES, PLOTS, PAGE = "study.json", "tables", "plots", "study.html"
 MOST_ROWS = 200  # of a table on the page; the CSV file has all
@@ -88,18 +87,10 @@ def _write_table(rows: list[dict[str, Any]], path: Path) -> None:
 
 
 def _render(doc: Document, drawn: dict[str, Any]) -> str:
-    environment = Environment(
-        loader=PackageLoader("bayes_sandbox.report", ""),
-        autoescape=select_autoescape(["html", "jinja"], default=True),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["typeset"] = typeset
     captions = {name: caption for name, (_, caption) in _drawings(doc).items()}
     shown = {
         name: {
-            "uri": f"data:image/svg+xml;base64,{base64.b64encode(one.svg).decode()}",
+            "uri": data_uri(one),
             "width": one.width,
             "caption": captions[name],
         }
@@ -107,7 +98,7 @@ def _render(doc: Document, drawn: dict[str, Any]) -> str:
     }
     tables = {name: _cells(rows) for name, rows in doc["tables"].items()}
     settings = ", ".join(f"{k} = {v}" for k, v in doc["settings"].items())
-    page = environment.get_template("study.html.jinja")
+    page = template("study.html.jinja")
     return page.render(doc=doc, figures=shown, tables=tables, settings=settings, took=duration(doc["seconds"]))
 
 
