@@ -14,7 +14,7 @@ from scipy.special import gammaln
 from ..coordinates import Coordinates
 from ..optimization import Hump
 from .integral import MixtureIntegral, Tolerance
-from .ladder import DEAR, edge_share, hopeless, remaining, rungs
+from .ladder import DEAR, edge_share, hopeless, left_open, rungs
 from .posterior import Marginal, axes_of_a_hump, led_marginal
 from .rules import gauss_hermite
 from .summing import Frame, Share, Summer, Sums
@@ -41,7 +41,7 @@ def climb_ladders(
             for i, (hump, share) in enumerate(zip(humps, shares))
         ]
         values.append(float(np.logaddexp.reduce([sums.log_total for sums in parts])))
-        error = max(remaining(values), floor) + notched
+        error = max(left_open(values, affordable), floor) + notched
         if error < tolerance.fine:
             break
     if len(values) < FEWEST_RUNGS or not np.isfinite(values[-1]):
