@@ -52,12 +52,24 @@ def run_study(name: str, script: Path | None, options: dict[str, Any]) -> int:
 
 
 def _settings(name: str, function: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings as the function takes them; words separated by commas become a list."""
-    known = [p for p in inspect.signature(function).parameters if p not in OWN]
+    """Return the settings as the function takes them: where it wants several, one is a list of one."""
+    known = {k: p for k, p in inspect.signature(function).parameters.items() if k not in OWN}
     for setting in given:
         if setting not in known:
             raise UserError(f"study {name} has no setting {setting!r}{suggestion(setting, known)}: {', '.join(known)}")
-    return {k: v.split(",") if isinstance(v, str) and "," in v else v for k, v in given.items()}
+    several = {k for k, p in known.items() if any(word in str(p.annotation) for word in ("Sequence", "Iterable"))}
+    return {k: _listed(v) if k in several else v for k, v in given.items()}
+
+
+def _listed(value: Any) -> list[Any]:
+    """Return several values.
+
+    >>> _listed("rates,shares"), _listed("coin"), _listed((1, 2)), _listed(5)
+    (['rates', 'shares'], ['coin'], [1, 2], [5])
+    """
+    if isinstance(value, str):
+        return value.split(",")
+    return list(value) if isinstance(value, tuple | list) else [value]
 
 
 def _model(name: str, function: Callable[..., Any], script: Path | None) -> Any:

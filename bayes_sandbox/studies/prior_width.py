@@ -1,7 +1,7 @@
 """What does the width of a prior cost? Evidence, prediction and estimate against its scale, and Occam's factor."""
 
 import time
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import numpyro.distributions as dist
@@ -35,7 +35,7 @@ def study_prior_width(
     *,
     parameter: str | None = None,
     value: float = 0.0,
-    scales: Any = None,
+    scales: Sequence[float] | None = None,
     seed: int = 0,
     fast: bool = False,
     parts: Parts = nowhere,
@@ -77,7 +77,7 @@ def study_prior_width(
     Examples
     --------
     >>> from bayes_sandbox.studies import study_prior_width
-    >>> found = study_prior_width(fast=True)
+    >>> found = study_prior_width(scales=[1.0, 10.0])
     >>> len(found.tables["data_sets"])
     512
     """

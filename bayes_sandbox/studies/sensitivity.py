@@ -73,7 +73,7 @@ def study_sensitivity(
     Examples
     --------
     >>> from bayes_sandbox.studies import study_sensitivity
-    >>> study = study_sensitivity(fast=True)
+    >>> study = study_sensitivity(powers=[2.0])
     >>> [row["diagnosis"] != "✓" for row in study.tables["psense"]]
     [True, True]
     """

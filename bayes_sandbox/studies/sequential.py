@@ -72,8 +72,8 @@ def study_sequential(
     Examples
     --------
     >>> from bayes_sandbox.studies import study_sequential
-    >>> study_sequential(fast=True).findings[0]
-    'the same data in 2 orders: log p(D) differs by 0 at most'
+    >>> study_sequential(num_steps=2, num_orders=1).findings[0]
+    'the same data in 1 orders: log p(D) differs by 0 at most'
     """
     started = time.perf_counter()
     model = require_model(model or horse_kicks())
