@@ -116,7 +116,9 @@ def test_check_finds_the_installation_sound() -> None:
     assert "right" in result.stdout
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["--version"], ["list", str(ROOT / "models")]])
+@pytest.mark.parametrize(
+    "arguments", [["study"], ["--help"], ["run", "--help"], ["--version"], ["list", str(ROOT / "models")]]
+)
 def test_what_must_be_quick_imports_nothing_heavy(arguments: list[str]) -> None:
     code = (
         "import sys\nfrom bayes_sandbox.cli import cli\n"
