@@ -15,6 +15,7 @@ from scipy.special import logsumexp
 from ..comparison import compare
 from ..compiler import compiled
 from ..errors import UserError, suggestion
+from ..evidence import estimate_evidence
 from ..model import Model
 from ..parts import Parts, nowhere
 from ..quadrature import fit_grid
@@ -165,15 +166,21 @@ def _row(name: str, order: Any, seed: int) -> Row:
     }
 
 
+_NOTHING = Evidence("none", np.nan, np.inf, 0, 0.0, False, ("no estimate is trusted",))
+
+
 def _fitted(model: Model, seed: int) -> tuple[Evidence, Mapping[str, np.ndarray]]:
-    """Return the best evidence there is, and posterior draws: those of a grid where one can be trusted, else NUTS's."""
+    """Return the best evidence there is, and posterior draws: those of a grid where one can be trusted, else NUTS's.
+
+    Where chains stay in one of many mirror images, as those of a mixture do, tempering may still tell.
+    """
     grid = fit_grid(model, seed=seed)
     if grid.evidence.trusted:
         return grid.evidence, grid.draws
     found = compare(model, methods=["nuts"], seed=seed)
     assert found.nuts is not None
-    nothing = Evidence("none", np.nan, np.inf, 0, 0.0, False, ("no estimate is trusted",))
-    return found.best or nothing, found.nuts.draws
+    best = found.best or estimate_evidence(model, methods=["tempering"], seed=seed)[0]
+    return best if best.trusted else _NOTHING, found.nuts.draws
 
 
 def _loss(model: Model, draws: Mapping[str, np.ndarray]) -> float:
