@@ -15,7 +15,7 @@ from ..quadrature.summing import Frame, Summer
 
 REACH = 4.5  # prior sds on either side of its mean: the box of a sum that knows nothing but the prior
 STEPS = (2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 256)  # nodes along each axis of that box
-DEGREES = (1, 3, 5, 7, 9, 11, 15, 21, 31)  # nodes along each axis about the mode
+DEGREES = (3, 5, 7, 9, 11, 15, 21, 31)  # nodes along each axis about the mode: a single one is Laplace's
 LEVELS = 12
 REPEATS = 8  # of a prior average, for the root mean square of its error
 FEWEST = 2**6  # draws of its first rung
