@@ -6,7 +6,7 @@ would find, and what can be turned is. Made for testing an estimator, this house
 
 >>> from bayes_sandbox import problems
 >>> problem = problems.find("coin")
->>> problem.dimension, round(problem.log_evidence, 6), problem.make().parameters
+>>> problem.dimension, round(float(problem.log_evidence), 6), problem.make().parameters
 (1, -2.397895, ['p'])
 """
 
