@@ -31,14 +31,21 @@ def with_observations(model: Model, index: Any) -> Model:
     >>> with_observations(model, [0, 2]).observed["observed"].tolist()
     [1.0, 4.0]
     """
+    length = num_rows(model)
+    cut = {k: np.asarray(v)[index] for k, v in _arguments(model).items() if np.shape(v)[:1] == (length,)}
+    return model.with_data(**cut)
+
+
+def num_rows(model: Model) -> int:
+    """Return how long the data's first axis is; raise `ModelError` where they have none, or several."""
     lengths = {value.shape[:1] for value in model.observed.values()}
     if len(lengths) != 1 or () in lengths:
         shapes = [value.shape for value in model.observed.values()]
         raise ModelError(
             f"{model.name!r} cannot be cut along its data: expected observed arrays of one length, got shapes {shapes}"
         )
-    cut = {k: np.asarray(v)[index] for k, v in _arguments(model).items() if np.shape(v)[:1] in lengths}
-    return model.with_data(**cut)
+    ((length,),) = lengths
+    return length
 
 
 def with_known(model: Model, **values: Any) -> Model:

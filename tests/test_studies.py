@@ -5,6 +5,7 @@ import json
 import math
 
 import numpy as np
+import numpyro
 import numpyro.distributions as dist
 import pytest
 from scipy import stats
@@ -313,6 +314,40 @@ def test_weights_and_refits_move_alike():
 def test_a_wrong_setting_gets_a_sentence(name, settings, sentence):
     with pytest.raises(UserError, match=sentence):
         find_study(name)(**settings)
+
+
+def factor_alone() -> bs.Model:
+    def program():
+        numpyro.factor("f", -((numpyro.sample("x", dist.Normal(0, 1)) - 1) ** 2))
+
+    return bs.Model.from_numpyro(program)
+
+
+TWELVE = bs.Model({"w": dist.Cauchy(0, np.ones(12)).to_event(1)}, lambda w: dist.StudentT(3, w, 1), np.ones(12))
+
+
+@pytest.mark.parametrize(
+    ("study", "model", "sentence"),
+    [
+        (bs.study_sequential, bs.Model({"p": dist.Beta(1, 1)}, lambda p: dist.Binomial(9, p), 2), "cannot be cut"),
+        (bs.study_sequential, factor_alone(), "cannot be cut"),
+        (bs.study_sequential, TWELVE.with_prior(w=dist.ImproperUniform(dist.constraints.real, (), (12,))), "proper"),
+        (bs.study_sensitivity, factor_alone(), "only numpyro.factor terms"),
+        (bs.study_sensitivity, TWELVE, "cannot be summed"),
+        (bs.study_prior_width, TWELVE, "one scalar's prior"),
+    ],
+)
+def test_a_model_that_does_not_suit_gets_a_sentence(study, model, sentence):
+    with pytest.raises(UserError, match=sentence):
+        study(model, fast=True)
+
+
+def test_the_null_of_a_model_of_one_parameter_is_its_likelihood():
+    model = bs.Model({"mu": dist.Normal(0, 1)}, lambda mu: dist.Normal(mu, 2.0), observed=[0.4, 1.9, -0.2])
+    study = bs.study_prior_width(model, scales=[1e-6, 1.0])
+    (null,) = study.tables["null"]
+    assert null["log_evidence"] == pytest.approx(stats.norm(0, 2).logpdf([0.4, 1.9, -0.2]).sum(), abs=1e-9)
+    assert study.tables["widths"][0]["log_bayes_factor"] == pytest.approx(0.0, abs=1e-6)
 
 
 def test_an_unknown_study_gets_a_sentence():

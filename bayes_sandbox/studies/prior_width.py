@@ -10,11 +10,10 @@ from ..errors import ModelError, suggestion
 from ..model import Model, require_model
 from ..optimization import fit_map
 from ..parts import Parts, nowhere
-from ..quadrature import fit_grid
 from ..selection import leave_one_out
 from ..variants import with_known
 from .all_data_sets import evidence_table, winners
-from .study import Study, Table, Tasks, column, slope
+from .study import Study, Table, Tasks, column, slope, summed
 
 FLAT = 30.0  # times the widest posterior sd, beyond which a prior counts as wide
 
@@ -83,10 +82,11 @@ def study_prior_width(
     """
     started = time.perf_counter()
     model = require_model(model or sleep())
+    model.require_proper("have an evidence")
     name = _scalar(model, parameter)
     tasks = Tasks(parts, progress)
     if scales is None:
-        sd = tasks.rows("posterior", ["sd"], lambda _: [{"sd": float(fit_grid(model, seed=seed).sd[name])}])[0]["sd"]
+        sd = tasks.rows("posterior", ["sd"], lambda _: [{"sd": float(summed(model, seed).sd[name])}])[0]["sd"]
         scales = sd * np.geomspace(1e-2, 1e4, 5 if fast else 13)
     null = tasks.rows("null", [name], lambda _: _null(model, name, value, seed))[0]
     widths = [float(s) for s in scales]
@@ -113,7 +113,7 @@ def _scalar(model: Model, parameter: str | None) -> str:
 def _under(model: Model, name: str, value: float, scale: float, seed: int) -> Table:
     """Return the row of one scale."""
     wide = model.with_prior(**{name: dist.Normal(value, scale)})
-    fit, top = fit_grid(wide, seed=seed), fit_map(wide, seed=seed)
+    fit, top = summed(wide, seed), fit_map(wide, seed=seed)
     loo = leave_one_out(wide, fit.draws)
     curve = fit.marginals[name]
     below = float(np.interp(value, curve.x, curve.cdf, left=0.0, right=1.0))
@@ -136,8 +136,11 @@ def _under(model: Model, name: str, value: float, scale: float, seed: int) -> Ta
 
 def _null(model: Model, name: str, value: float, seed: int) -> Table:
     """Return the row of the model in which the parameter is known."""
+    if len(model.parameters) == 1:  # nothing is left to be summed over
+        total = float(sum(np.sum(v) for v in model.log_likelihood({name: value}).values()))
+        return [{"value": value, "log_evidence": total, "error": 0.0, "elpd_loo": total}]
     known = with_known(model, **{name: value})
-    fit = fit_grid(known, seed=seed)
+    fit = summed(known, seed)
     return [
         {
             "value": value,

@@ -13,12 +13,12 @@ import xarray as xr
 from ..datatree import pointwise_datatree
 from ..diagnostics import smoothed
 from ..document import flattened
-from ..model import Model, require_model
+from ..model import Model, ModelError, require_model
 from ..naming import labels
 from ..parts import Parts, nowhere
-from ..quadrature import GridFit, fit_grid
+from ..quadrature import GridFit
 from ..variants import with_powers
-from .study import Study, Table, Tasks, column, where
+from .study import Study, Table, Tasks, column, summed, where
 
 HALVES = ("prior", "likelihood")
 POWERS = (0.5, 0.7, 0.9, 1.1, 1.4, 2.0)
@@ -79,8 +79,10 @@ def study_sensitivity(
     """
     started = time.perf_counter()
     model = require_model(model or bioassay())
+    if not model.observed:
+        raise ModelError(f"{model.name!r} has only numpyro.factor terms: no observation's likelihood can be weighed")
     powers = (0.5, 2.0) if fast else tuple(map(float, powers))
-    base = fit_grid(model, seed=seed)
+    base = summed(model, seed)
     tree = pointwise_datatree(model, base.draws)
     jobs = [(half, power) for half in HALVES for power in powers]
     tasks = Tasks(parts, progress)
@@ -122,7 +124,7 @@ def _unpowered(base: GridFit) -> Table:
 
 def _powered(model: Model, tree: xr.DataTree, base: GridFit, half: str, power: float, seed: int) -> Table:
     """Return a row for each component: moments by a new sum, and by weights on the draws of the old one."""
-    fit = fit_grid(with_powers(model, **{half: power}), seed=seed)
+    fit = summed(with_powers(model, **{half: power}), seed)
     group = tree["log_likelihood" if half == "likelihood" else "log_prior"]
     log_part = sum(np.asarray(v).reshape(*v.shape[:2], -1).sum(axis=-1) for v in group.data_vars.values())
     weights, k_hat = smoothed((power - 1) * np.ravel(log_part))

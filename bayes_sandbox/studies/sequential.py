@@ -14,10 +14,10 @@ from ..diagnostics import pareto_k
 from ..document import flattened
 from ..model import Model, require_model
 from ..parts import Parts, nowhere
-from ..quadrature import GridFit, fit_grid
+from ..quadrature import GridFit
 from ..seeds import as_rng
-from ..variants import with_observations
-from .study import Row, Study, Table, Tasks, column, slope, where
+from ..variants import num_rows, with_observations
+from .study import Row, Study, Table, Tasks, column, slope, summed, where
 
 LARGEST_PARETO_K = 0.7  # Vehtari et al. 2024
 FIRST = 8  # observations, before which the prior still has a say in how narrow the posterior is
@@ -80,7 +80,7 @@ def study_sequential(
     model.require_proper("have an evidence")
     if fast:
         num_steps, num_orders = 4, 2
-    total = len(next(iter(model.observed.values())))
+    total = num_rows(model)
     counts = np.unique(np.geomspace(1, total, num_steps).round().astype(int)).tolist()
     orders = [np.arange(total)]
     orders += [as_rng(seed, f"order {i}").permutation(total) for i in range(1, num_orders)]
@@ -103,7 +103,7 @@ def _path(model: Model, order: np.ndarray, number: int, counts: list[int], seed:
     before: GridFit | None = None
     reached, value = 0, 0.0
     for count in counts:
-        fit = fit_grid(with_observations(model, order[:count]), seed=seed)
+        fit = summed(with_observations(model, order[:count]), seed)
         predicted, noise = _prediction(with_observations(model, order[reached:count]), before, seed)
         found.append(_row(number, count, fit, fit.evidence.log_evidence - value, predicted, noise))
         before, reached, value = fit, count, fit.evidence.log_evidence
@@ -154,7 +154,7 @@ def _findings(tables: dict[str, Table]) -> list[str]:
     said = [
         f"the same data in {len(ends)} orders: log p(D) differs by {np.ptp(ends):.1g} at most",
         f"{np.isfinite(z).sum()} of {len(z)} predictions could be made from draws, too: at most "
-        f"{np.nanmax(np.abs(z)):.1f} standard errors from the ratio of two evidences",
+        f"{np.abs(z[np.isfinite(z)]).max(initial=0.0):.1f} standard errors from the ratio of two evidences",
     ]
     for component in dict.fromkeys(row["component"] for row in tables["learning"]):
         rows = [r for r in where(tables["learning"], component=component) if r["order"] and r["count"] >= FIRST]

@@ -9,8 +9,11 @@ from typing import Any
 import numpy as np
 
 from ..document import plain
+from ..errors import UserError
+from ..model import Model
 from ..parts import Parts, made, nowhere
 from ..progress import progress_of
+from ..quadrature import GridFit, fit_grid
 from . import STUDIES
 
 Row = dict[str, Any]
@@ -96,6 +99,14 @@ class Tasks:
                     found += made(self._parts, f"{label}:{task}", partial(do, task))
                 advance(1, str(task))
         return found
+
+
+def summed(model: Model, seed: int) -> GridFit:
+    """Return a grid's fit, or raise `UserError` where a grid declines: several studies stand on sums."""
+    fit = fit_grid(model, seed=seed)
+    if fit.skipped:
+        raise UserError(f"this study sums over a grid, and {model.name!r} cannot be summed: {fit.skipped}")
+    return fit
 
 
 def column(rows: Table, name: str) -> np.ndarray:
