@@ -115,8 +115,9 @@ def _psense(tree: xr.DataTree) -> Table:
 def _unpowered(base: GridFit) -> Table:
     """Return the rows of power one, which belong to both halves."""
     mean, sd = flattened(base.mean), flattened(base.sd)
+    drawn = {k: (float(x.mean()), float(x.std())) for k, x in _by_component(base.draws).items()}
     return [
-        _row(k, half, 1.0, (mean[k], sd[k]), (mean[k], sd[k]), -np.inf) | {"sd_unpowered": sd[k]}
+        _row(k, half, 1.0, (mean[k], sd[k]), drawn[k], -np.inf) | {"sd_unpowered": sd[k]}
         for half in HALVES
         for k in mean
     ]
