@@ -27,6 +27,7 @@ def outcomes(tables: Tables) -> Figure:
     panels = figure.subplots(1, len(blocks), squeeze=False)[0]
     for axes, block in zip(panels, blocks):
         _block(axes, [row for row in rows if row["problem"] in block], block, methods)
+        axes.set_ylim(max(len(blocks[0]), 8) - 0.4, -0.6)
     for label, (colour, mark, face) in LOOKS.items():
         panels[0].plot([], [], mark, color=colour, mfc=face, ls="", label=label)
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
@@ -44,7 +45,7 @@ def _block(axes: Axes, rows: list[Row], names: list[str], methods: list[str]) ->
         axes.plot(methods.index(method), names.index(name), mark, color=colour, mfc=face, ms=6, mew=1.3)
     axes.set_yticks(range(len(names)), names, fontsize=7.5)
     axes.set_xticks(range(len(methods)), methods, rotation=90, fontsize=8)
-    axes.set(xlim=(-0.6, len(methods) - 0.4), ylim=(max(len(names), 8) - 0.4, -0.6))
+    axes.set(xlim=(-0.6, len(methods) - 0.4))
     axes.axvline(len(methods) - 1.5, color=GREY, lw=0.8)
     axes.tick_params(length=0)
     axes.xaxis.tick_top()
