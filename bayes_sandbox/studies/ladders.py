@@ -67,7 +67,9 @@ def riemann(bench: Workbench, seconds: float) -> Ladder:
 
 
 def gauss_hermite_ladder(bench: Workbench, seconds: float) -> Ladder:
-    """Gauss–Hermite at the mode, whitened by its Hessian."""
+    """Gauss–Hermite at the mode, whitened by its Hessian; nothing where no mode was found."""
+    if not bench.laplace.converged:
+        return iter(())
     frame, d = Frame(bench.laplace.position, bench.laplace.scale), bench.coords.dimension
     summer = Summer(bench.coords)
     return _climbs(bench, DEGREES, seconds, lambda k: summer.run(frame, [gauss_hermite(k)] * d).log_total)
@@ -75,6 +77,8 @@ def gauss_hermite_ladder(bench: Workbench, seconds: float) -> Ladder:
 
 def smolyak(bench: Workbench, seconds: float) -> Ladder:
     """Smolyak's combination of the same rules, level by level; a level holds all before it."""
+    if not bench.laplace.converged:
+        return
     frame = Frame(bench.laplace.position, bench.laplace.scale)
     log_det = frame.log_det
     total = SparseSum(lambda z: bench.coords.log_density_many(frame.position(z)) + log_det, bench.coords.dimension)
