@@ -56,8 +56,9 @@ def study_calibration(
 
     A standard error is one if z = (log evidence − truth) / error has mean 0 and sd 1 over repeats; draws here are exact
     and independent, as a perfect sampler's would be, so that what is looked at is the estimator. The error of a sum is
-    a bound: it should cover the truth always. A posterior is one if, with θ from the prior and data from θ, the share
-    of the posterior below θ is uniform (Cook, Gelman & Rubin 2006; Talts et al. 2018). All data sets of the coin that
+    a bound: it should cover the truth always. With θ from the prior and data from θ, the share of a right
+    posterior below θ is uniform (Cook, Gelman & Rubin 2006; Talts et al. 2018): necessary, not sufficient, for a method
+    that returned the prior would pass. All data sets of the coin that
     is tossed here are few: each is fitted once, and thousands of pairs (θ, data) are read off these fits.
 
     Parameters
@@ -244,6 +245,6 @@ def _findings(tables: dict[str, Table]) -> list[str]:
         trusted = where(tables["coverage"], method=method, trusted=True)
         said.append(f"{method}: {sum(row['covered'] for row in trusted)} of {len(trusted)} trusted errors are bounds")
     for row in tables["uniformity"]:
-        verdict, p = "is" if row["uniform"] else "is not", row["p_value"]
-        said.append(f"what {row['way']} gives {verdict} the posterior: p = {p:.2g} over {row['num']} simulations")
+        verdict, p = "no departure seen" if row["uniform"] else "not the posterior", row["p_value"]
+        said.append(f"simulated ranks by {row['way']}: {verdict}, p = {p:.2g} over {row['num']} simulations")
     return said

@@ -99,6 +99,7 @@ FIGURES = {
     "uniformity": (
         uniformity,
         "Simulation-based calibration: parameters from the prior, data from them, and the share of the posterior below "
-        "the parameter, which is uniform for the posterior and nothing else. ArviZ marks what no uniform would give.",
+        "the parameter, which is uniform if the posterior is right (and if a method "
+        "returns the prior). ArviZ marks what no uniform would give.",
     ),
 }
