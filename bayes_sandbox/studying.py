@@ -18,6 +18,8 @@ from .running import PARTS, load_model, prepare_folder, use_cache
 from .scripts import parse_settings
 from .studies import find_study
 
+ASKED = "study-settings.json"
+NOTHING: dict[str, Any] = {"seed": 0, "fast": False, "script": None, "settings": {}}  # when nothing is asked for
 OWN = ("model", "seed", "fast", "parts", "progress")  # arguments of a study that have an option of their own
 
 
@@ -25,23 +27,26 @@ def run_study(name: str, script: Path | None, options: dict[str, Any]) -> int:
     """Run one study, keep it in its folder, print the result; return the exit code."""
     function = find_study(name)
     settings = _settings(name, function, parse_settings(options["settings"]))
+    asked = {"seed": options["seed"], "fast": options["fast"], "script": script and str(script), "settings": settings}
+    asked = json.loads(json.dumps(asked))  # as it will be read again
     with redirect_stdout(sys.stderr):
         if not options["no_cache"]:
             use_cache()
-        model = _model(name, function, script)
+        if options["resume"]:
+            asked = _continued(name, asked, options["resume"])
+        model = _model(name, function, asked["script"])
         folder = prepare_folder(options["resume"] or options["out"] or Path("runs") / f"study-{name}")
         if not options["resume"]:
             shutil.rmtree(folder / PARTS, ignore_errors=True)
-        identity = (__version__, name, options["seed"], options["fast"], sorted(settings.items()))
-        data = None if model is None else (script.read_bytes() if script else b"", model.data_sha256)
-        progress = not options["no_progress"] and sys.stderr.isatty()
+        (folder / ASKED).write_text(json.dumps({"study": name, **asked}, sort_keys=True))
+        data = None if model is None else (Path(asked["script"]).read_bytes(), model.data_sha256)
         found = function(
             **({} if model is None else {"model": model}),
-            **settings,
-            seed=options["seed"],
-            fast=options["fast"],
-            parts=FolderParts(folder / PARTS, *identity, data),
-            progress=progress,
+            **asked["settings"],
+            seed=asked["seed"],
+            fast=asked["fast"],
+            parts=FolderParts(folder / PARTS, __version__, name, json.dumps(asked, sort_keys=True), data),
+            progress=not options["no_progress"] and sys.stderr.isatty(),
         )
         page = found.report(folder)
     if options["as_json"]:
@@ -49,6 +54,20 @@ def run_study(name: str, script: Path | None, options: dict[str, Any]) -> int:
     else:
         click.echo(found.summary() + f"page: {page}")
     return 0
+
+
+def _continued(name: str, asked: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Return what a study in this folder was begun with; refuse where something else is asked for now."""
+    try:
+        kept = json.loads((folder / ASKED).read_text())
+    except (OSError, ValueError) as error:
+        raise UserError(f"{folder} holds no study to continue: it has no {ASKED}; run it without --resume") from error
+    if kept.pop("study") != name:
+        raise UserError(f"{folder} holds another study than {name}; give this one a folder of its own")
+    for key, nothing in NOTHING.items():
+        if asked[key] not in (nothing, kept[key]):
+            raise UserError(f"{folder} was begun with {key} = {kept[key]}, not {asked[key]}: leave it out to go on")
+    return kept
 
 
 def _settings(name: str, function: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, Any]:
@@ -64,19 +83,19 @@ def _settings(name: str, function: Callable[..., Any], given: Mapping[str, Any])
 def _listed(value: Any) -> list[Any]:
     """Return several values.
 
-    >>> _listed("rates,shares"), _listed("coin"), _listed((1, 2)), _listed(5)
+    >>> _listed("rates, shares"), _listed("coin"), _listed((1, 2)), _listed(5)
     (['rates', 'shares'], ['coin'], [1, 2], [5])
     """
     if isinstance(value, str):
-        return value.split(",")
+        return [word.strip() for word in value.split(",")]
     return list(value) if isinstance(value, tuple | list) else [value]
 
 
-def _model(name: str, function: Callable[..., Any], script: Path | None) -> Any:
+def _model(name: str, function: Callable[..., Any], script: str | None) -> Any:
     if script is None:
         return None
     if "model" not in inspect.signature(function).parameters:
         raise UserError(f"study {name} takes no model: it brings its own")
     from .model import require_model
 
-    return require_model(load_model(script, ()))
+    return require_model(load_model(Path(script), ()))

@@ -37,14 +37,24 @@ def test_a_study_of_ones_own_model_is_kept_continued_and_drawn_again(tmp_path: P
     assert document["settings"]["model"] == "tosses"
     assert "said by the script" in first.stderr
     assert document == json.loads((out / "study.json").read_text())
-    assert {p.name for p in out.iterdir()} == {"study.json", "study.html", "tables", "plots", "parts"}
+    assert {p.name for p in out.iterdir()} >= {"study.json", "study.html", "tables", "plots", "parts"}
 
     (kept,) = (out / "parts").iterdir()
     before = kept.stat().st_mtime_ns
-    resumed = invoke(*options, "--resume", out)
+    resumed = invoke("sequential", "--resume", out, "--no-cache")  # model and settings are remembered
     assert resumed.exit_code == 0, resumed.stderr
+    assert list((out / "parts").iterdir()) == [kept]
     assert kept.stat().st_mtime_ns == before  # recalled, not done again
     assert "page:" in resumed.stdout
+    assert json.loads((out / "study.json").read_text())["tables"] == document["tables"]
+    for arguments, sentence in (
+        (["sequential", "--seed", "3"], "was begun with seed = 0"),
+        (["sequential", "--set", "num_steps=4"], "was begun with settings"),
+        (["order"], "holds another study"),
+    ):
+        refused = invoke(*arguments, "--resume", out, "--no-cache")
+        assert refused.exit_code == 2
+        assert sentence in refused.stderr
 
     (out / "study.html").unlink()
     again = CliRunner().invoke(cli, ["report", str(out)])
@@ -60,6 +70,7 @@ def test_a_study_of_ones_own_model_is_kept_continued_and_drawn_again(tmp_path: P
         (["order", "--set", "families=component"], "did you mean 'components'"),
         (["order", "model.py"], "study order takes no model"),
         (["sensitivity", "missing.py"], "there is no script missing.py"),
+        (["order", "--resume", "nowhere"], "holds no study to continue"),
     ],
 )
 def test_what_cannot_be_done_gets_one_sentence(arguments: list[str], sentence: str, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from ..errors import UserError
 from .figures.style import house_style, picture
 from .numbers import brief, duration, typeset
 from .page import data_uri, template
@@ -46,6 +47,8 @@ def write_study(doc: Document, folder: Path) -> Path:
     unfinished = folder / f"{STUDY}.part"
     unfinished.write_text(json.dumps(doc, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     os.replace(unfinished, folder / STUDY)
+    for stale in [*(folder / TABLES).glob("*.csv"), *(folder / PLOTS).glob("*.[sp][vn]g")]:
+        stale.unlink()  # another study, or another setting, may have left them
     for name, rows in doc["tables"].items():
         _write_table(rows, folder / TABLES / f"{name}.csv")
     svgs = {}
@@ -61,7 +64,11 @@ def write_study(doc: Document, folder: Path) -> Path:
 
 def redraw_study(folder: Path) -> Path:
     """Draw a kept study again, without doing any of its tasks; return its page's path."""
-    return write_study(json.loads((folder / STUDY).read_text(encoding="utf-8")), folder)
+    try:
+        doc = json.loads((folder / STUDY).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(f"{folder / STUDY} cannot be read ({error}); run the study again") from error
+    return write_study(doc, folder)
 
 
 def _drawings(doc: Document) -> dict[str, Any]:

@@ -109,6 +109,21 @@ def summed(model: Model, seed: int) -> GridFit:
     return fit
 
 
+def doubts(rows: Table) -> list[str]:
+    """Return a sentence that counts the rows whose evidence is not trusted; none where all are."""
+    doubted = sum(not row["trusted"] for row in rows)
+    return [f"{doubted} of {len(rows)} sums are not trusted, nor what rests on them below"] if doubted else []
+
+
+def quick[Setting](fast: bool, given: Setting, usual: Setting, small: Setting) -> Setting:
+    """Return the small setting where a fast study was asked for and nothing else was said.
+
+    >>> quick(True, 9, 9, 4), quick(True, 7, 9, 4), quick(False, 9, 9, 4)
+    (4, 7, 9)
+    """
+    return small if fast and given == usual else given
+
+
 def column(rows: Table, name: str) -> np.ndarray:
     """Return a column of a table as floats; None becomes NaN."""
     return np.array([np.nan if row[name] is None else row[name] for row in rows], float)
