@@ -13,20 +13,22 @@ from ..evidence import estimate_with
 from ..evidence.workbench import Workbench
 from ..parts import Parts, nowhere
 from ..problems import Problem
-from .families import FAMILIES
+from .families import FAMILIES, LARGEST
 from .geometry import geometry_row
 from .ladders import LADDERS
-from .study import Row, Study, Table, Tasks, column, slope, where
+from .study import Row, Study, Table, Tasks, column, quick, slope, where
 
 DIMENSIONS = (1, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 50, 100, 200, 500, 1000)
-OTHERS = ("laplace", "grid", "rqmc", "importance", "bridge", "tempering", "nested")
+OTHERS = ("grid", "rqmc", "importance", "bridge", "tempering", "nested")
 METHODS = (*LADDERS, *OTHERS)
 BUDGET = 60.0  # seconds
 GPU = 500.0  # times this machine's densities per second: one H100 against two CPU cores, float64, measured
-AGE_OF_UNIVERSE = 13.8e9 * 365.25 * 86400  # s; Planck Collaboration 2018, VI, table 2
 UNAIDED = ("riemann", "prior_average")  # which need no mode
+EXPONENTIAL = ("riemann", "gauss_hermite", "prior_average")  # whose cost each further parameter multiplies
+GROWING = 1.05  # a factor that can be told from one
 FINE = 1e-4  # of the tolerance: an error that ends a curve
 FRACTION = 0.05  # of the budget, for rungs beyond the tolerance
+LEAST = 0.1  # seconds, left to an estimator that then says what it would need
 HOPELESS = 2  # dimensions in a row that a method did not reach: it is not asked again
 
 
@@ -44,11 +46,13 @@ def study_dimension(
 ) -> Study:
     """Add parameters to posteriors of known evidence, and ask every method for it.
 
-    Four plain sums climb, rung by rung, until they are within the tolerance or the next rung would not fit the budget:
+    Plain sums climb, rung by rung, until they are within the tolerance or the next rung would not fit the budget:
     `riemann` over the box of the prior, `gauss_hermite` about the mode, both with so many nodes along every axis;
-    `smolyak`'s sparse grid; `prior_average`, whose error is a root mean square over repeats. The house's estimators run
-    once, as they are. A method *reaches* a dimension if it is within the tolerance in the budget, compilation included,
-    and, where it judges itself, trusts its answer. What it would need beyond is extrapolated from what it needed.
+    `smolyak`'s sparse grid; `prior_average`, whose error is a root mean square over repeats; and `laplace`, one node.
+    The house's estimators run once, as they are, each by itself: they share the modes, whose time is counted for all,
+    and nothing else. A method *reaches* a dimension if it is within the tolerance in the budget, compilation included,
+    and, where it judges itself, trusts its answer. What three of the sums would need beyond is extrapolated from what
+    they needed, at the best rate that was measured.
 
     Beside it, where the mass of one of these posteriors lies: the share of grid cells that hold 99 % of it, its
     distance from the mode, the share of prior draws that an average rests on, and the volume of a ball in a cube.
@@ -75,7 +79,7 @@ def study_dimension(
     Raises
     ------
     UserError
-        For a family or a method that does not exist.
+        For a family or a method that does not exist, or dimensions that are none.
 
     Examples
     --------
@@ -85,9 +89,10 @@ def study_dimension(
     [True, True]
     """
     started = time.perf_counter()
-    if fast:
-        families, dimensions, budget = ("rates",), (1, 2, 3, 5), 3.0
-        methods = ("riemann", "gauss_hermite", "prior_average", "laplace")
+    families = quick(fast, tuple(families), tuple(FAMILIES), ("rates",))
+    dimensions = _checked(quick(fast, tuple(dimensions), DIMENSIONS, (1, 2, 3, 5)))
+    methods = quick(fast, tuple(methods), METHODS, ("riemann", "gauss_hermite", "prior_average", "laplace"))
+    budget = quick(fast, budget, BUDGET, 3.0)
     for names, known, what in ((families, FAMILIES, "family"), (methods, METHODS, "method")):
         for name in names:
             if name not in known:
@@ -107,6 +112,13 @@ def study_dimension(
     settings |= {"tolerance": tolerance, "budget": budget, "seed": seed, "fast": fast}
     seconds = time.perf_counter() - started
     return Study("dimension", tables, tuple(_findings(tables, budget)), settings, seconds)
+
+
+def _checked(dimensions: Sequence[int]) -> tuple[int, ...]:
+    """Return dimensions from the least on, each once."""
+    if not dimensions or any(d != int(d) or not 1 <= d <= LARGEST for d in dimensions):
+        raise UserError(f"expected dimensions from 1 to {LARGEST}, got {list(dimensions)}")
+    return tuple(sorted({int(d) for d in dimensions}))
 
 
 # --- one method in one dimension ---
@@ -172,9 +184,13 @@ def _climbed(found: _Prepared, method: str, tolerance: float, budget: float) -> 
 
 
 def _estimated(found: _Prepared, method: str, tolerance: float, budget: float) -> Row:
+    """Return what one estimator makes of it, on a workbench of its own that knows the modes and nothing else."""
+    before = found.compiling + found.climbing
+    bench = Workbench(found.bench.model, seed=found.bench.seed, budget=max(budget - before, LEAST))
+    bench.__dict__["laplace"] = found.bench.laplace
     began = time.perf_counter()
-    estimate = estimate_with(found.bench, method)
-    seconds = found.compiling + found.climbing + time.perf_counter() - began
+    estimate = estimate_with(bench, method)
+    seconds = before + time.perf_counter() - began
     gap = abs(estimate.log_evidence - found.problem.log_evidence)
     row = _row(0, estimate.num_evaluations, seconds, gap)
     reached = bool(estimate.trusted and max(gap, estimate.error) <= tolerance and seconds <= budget)
@@ -218,15 +234,20 @@ def _leaves(reach: Table) -> Table:
 
 
 def _extrapolated(reach: Table, furthest: int) -> Table:
-    """Return the seconds that each plain sum would need in every dimension: nodes grow by one factor with each axis."""
+    """Return the seconds that some sums would need in every dimension: nodes grow by one factor with each axis.
+
+    At the best rate that was met: a density costs more as parameters are added, which makes these too few.
+    """
     found = []
     for row in _leaves(reach):
         rows = where(reach, family=row["family"], method=row["method"], reached=True)
-        if row["method"] not in LADDERS or len(rows) < 2 or len({r["num_evaluations"] for r in rows}) < 2:
+        if row["method"] not in EXPONENTIAL or len(rows) < 2:
             continue
         log_nodes = np.polyfit(column(rows, "dimension"), np.log(column(rows, "num_evaluations")), 1)
+        if np.exp(log_nodes[0]) < GROWING:
+            continue
         rate = max(r["num_evaluations"] / r["seconds"] for r in rows)
-        for d in sorted({*range(1, 41), furthest}):
+        for d in sorted({*range(1, 41), *np.geomspace(1, furthest, 60).round().astype(int).tolist()}):
             nodes = float(np.polyval(log_nodes, d)) / np.log(10)
             seconds = nodes - np.log10(rate)
             found.append(

@@ -16,8 +16,8 @@ def geometry_row(d: int, seed: int) -> Row:
     """Return what a grid, a walk from the mode, an average over the prior and a ball would meet in d dimensions.
 
     `log10_cells` of a grid over the prior's box, and `log10_share` of them that hold 99 % of the mass between them, the
-    fullest first; `distance` from the mode in posterior sds, its mean over the posterior, and `drop` of the log density
-    below it; `log10_effective`, the share of draws from the prior that an average over it rests on,
+    fullest first; `distance` from the mode in sds of the Gaussian there, its mean over the posterior, and `drop` of the
+    log density below it; `log10_effective`, the share of draws from the prior that an average over it rests on,
     (E L)² / E L², exact, and `measured_effective` from draws; `log10_ball`, the volume of a ball in its cube, and
     `measured_ball` from points.
     """

@@ -52,6 +52,12 @@ def _climbs(bench: Workbench, sizes: Sequence[int], seconds: float, total: Calla
         yield Rung(k, num, compiling + time.perf_counter() - began, value)
 
 
+def laplace(bench: Workbench, seconds: float) -> Ladder:
+    """The Gaussian at the mode: one node, and nothing to climb."""
+    if bench.laplace.converged:
+        yield Rung(1, bench.laplace.num_evaluations, 0.0, bench.laplace.log_evidence)
+
+
 def riemann(bench: Workbench, seconds: float) -> Ladder:
     """Midpoint sums over the box of the prior: what someone does who knows no mode."""
     positions = bench.prior_positions(bench.rng("box"), 4096)
@@ -108,6 +114,7 @@ def prior_average(bench: Workbench, seconds: float) -> Ladder:
 
 
 LADDERS: dict[str, Callable[[Workbench, float], Ladder]] = {
+    "laplace": laplace,
     "riemann": riemann,
     "gauss_hermite": gauss_hermite_ladder,
     "smolyak": smolyak,
