@@ -89,9 +89,13 @@ def tables_datatree(tables: Mapping[str, Sequence[Mapping[str, Any]]]) -> xr.Dat
 
 
 def pointwise_datatree(model: Model, draws: Arrays) -> xr.DataTree:
-    """Return posterior draws, name → (chain, draw, …), with the log density of every observation and of the prior."""
-    densities = _densities(model, draws)
-    return tree({"posterior": dataset(draws), **{k: densities[k] for k in ("log_likelihood", "log_prior")}})
+    """Return posterior draws, name → (chain, draw, …), with the log density of every observation and of the prior.
+
+    Of fewer draws where the data are many: the same ones in all groups.
+    """
+    kept, _ = _thinned(model, draws)
+    densities = _densities(model, kept)
+    return tree({"posterior": dataset(kept), **{k: densities[k] for k in ("log_likelihood", "log_prior")}})
 
 
 def comparison_datatree(result: "Comparison") -> xr.DataTree:

@@ -103,13 +103,13 @@ def pareto_k(log_weights: np.ndarray) -> float:
     if len(finite) < 100:
         return np.inf
     finite = np.maximum(finite, finite.max() - 700.0)  # only the upper tail is looked at
-    if np.ptp(finite) < 1e-12:
-        return -np.inf  # equal weights
     return smoothed(finite)[1]
 
 
 def smoothed(log_weights: np.ndarray) -> tuple[np.ndarray, float]:
-    """Return Pareto-smoothed weights that sum to one, and their shape k-hat."""
+    """Return Pareto-smoothed weights that sum to one, and their shape k-hat: −∞ where they are equal."""
+    if np.ptp(log_weights) < 1e-12:
+        return np.full(len(log_weights), 1 / len(log_weights)), -np.inf
     with np.errstate(all="ignore"):
         smooth, k_hat = array_stats.psislw(-log_weights)  # made for LOO: it wants the log weights negated
     return np.exp(smooth - np.logaddexp.reduce(smooth)), float(k_hat) if np.isfinite(k_hat) else np.inf

@@ -1,4 +1,4 @@
-"""The evidence of every data set there is: a model that allows more has to give each less."""
+"""The evidence of every data set there is: what a model gives to some it has to take from others."""
 
 import numpy as np
 from scipy.special import log_expit, logsumexp

@@ -25,6 +25,7 @@ from ..variants import with_observations
 from .real_data import ACCELERATIONS, CEMENT, GALAXIES, IMPACT_TIMES
 from .study import Row, Study, Table, Tasks, column, where
 
+LARGEST_R_HAT = 1.01  # Vehtari et al. 2021
 BATCH = 500  # draws at a time
 
 
@@ -145,7 +146,7 @@ def _row(name: str, order: Any, seed: int) -> Row:
     total = whole.num_observations
     out = np.arange(total) % family.held_out_each == family.held_out_each - 1
     train = with_observations(whole, ~out)
-    found, draws = _fitted(train, seed)
+    found, draws, source = _fitted(train, seed)
     loo, num = leave_one_out(train, draws), int((~out).sum())
     return {
         "family": name,
@@ -157,6 +158,7 @@ def _row(name: str, order: Any, seed: int) -> Row:
         "log_evidence": found.log_evidence,
         "error": found.error,
         "trusted": found.trusted,
+        **source,
         "elpd_loo": loo.elpd,
         "pareto_k": loo.worst_pareto_k,
         "evidence_loss": -found.log_evidence / num,
@@ -169,18 +171,19 @@ def _row(name: str, order: Any, seed: int) -> Row:
 _NOTHING = Evidence("none", np.nan, np.inf, 0, 0.0, False, ("no estimate is trusted",))
 
 
-def _fitted(model: Model, seed: int) -> tuple[Evidence, Mapping[str, np.ndarray]]:
-    """Return the best evidence there is, and posterior draws: those of a grid where one can be trusted, else NUTS's.
+def _fitted(model: Model, seed: int) -> tuple[Evidence, Mapping[str, np.ndarray], Row]:
+    """Return the best evidence, posterior draws, and where these are from: a grid that can be trusted, else NUTS.
 
     Where chains stay in one of many mirror images, as those of a mixture do, tempering may still tell.
     """
     grid = fit_grid(model, seed=seed)
     if grid.evidence.trusted:
-        return grid.evidence, grid.draws
+        return grid.evidence, grid.draws, {"draws_from": "grid", "r_hat": None}
     found = compare(model, methods=["nuts"], seed=seed)
     assert found.nuts is not None
     best = found.best or estimate_evidence(model, methods=["tempering"], seed=seed)[0]
-    return best if best.trusted else _NOTHING, found.nuts.draws
+    source = {"draws_from": "nuts", "r_hat": max(found.nuts.diagnostics.r_hat.values())}
+    return best if best.trusted else _NOTHING, found.nuts.draws, source
 
 
 def _loss(model: Model, draws: Mapping[str, np.ndarray]) -> float:
@@ -200,15 +203,25 @@ JUDGES = {
 }
 
 
+def _of(known: int, num: int) -> str:
+    return "" if known == num else f" (of the {known} that have one)"
+
+
 def _findings(tables: dict[str, Table]) -> list[str]:
     said = []
     for family in dict.fromkeys(row["family"] for row in tables["orders"]):
         rows = where(tables["orders"], family=family)
-        chosen = {words: rows[int(np.nanargmin(column(rows, judge)))]["order"] for judge, words in JUDGES.items()}
-        said.append(f"{family}: " + ", ".join(f"{order} by {words}" for words, order in chosen.items()))
+        known = {judge: [row for row in rows if np.isfinite(row[judge])] for judge in JUDGES}
+        chosen = {j: known[j][int(np.argmin(column(known[j], j)))]["order"] for j in JUDGES if known[j]}
+        each = [f"{order} by {JUDGES[j]}{_of(len(known[j]), len(rows))}" for j, order in chosen.items()]
+        said.append(f"{family}: {', '.join(each)}")
     doubted = [row for row in tables["orders"] if not row["trusted"]]
     jumpy = [row for row in tables["orders"] if row["pareto_k"] > LARGEST_PARETO_K]
     num = len(tables["orders"])
     said.append(f"{len(doubted)} of {num} models have no evidence that can be trusted")
     said.append(f"{len(jumpy)} of {num} have a LOO that leans on few draws: Pareto's k above {LARGEST_PARETO_K}")
+    apart = [row for row in tables["orders"] if row["r_hat"] is not None and not row["r_hat"] < LARGEST_R_HAT]
+    if apart:
+        names = ", ".join(f"{row['family']} {row['order']}" for row in apart)
+        said.append(f"chains stay apart (R-hat above {LARGEST_R_HAT}): LOO and losses are of what they met: {names}")
     return said

@@ -13,8 +13,9 @@ from ..parts import Parts, nowhere
 from ..selection import leave_one_out
 from ..variants import with_known
 from .all_data_sets import evidence_table, winners
-from .study import Study, Table, Tasks, column, slope, summed
+from .study import Study, Table, Tasks, column, doubts, slope, summed
 
+SIGNIFICANT = 0.05  # a tail area that is commonly taken for a finding
 FLAT = 30.0  # times the widest posterior sd, beyond which a prior counts as wide
 
 
@@ -48,12 +49,13 @@ def study_prior_width(
     drawn beside the tail area that a wide prior and a significance test agree on. Where the scale leaves the data
     behind, the evidence falls by one nat for each nat of log scale, while estimate and prediction (LOO) stay: Lindley's
     paradox. And why it must: the evidences of *all* data sets of a small problem, 512 of them, sum to one for every
-    model, so that what a model gives to many it takes from each.
+    model, so that what it gives to some it has to take from others.
 
     Parameters
     ----------
     model, parameter
-        A model, and one of its scalar parameters, by default the first; without a model Student's sleep data.
+        A model, and one of its scalar parameters, by default the first; it may be any real number, as under a normal.
+        Without a model Student's sleep data.
     value
         The centre of the prior, and the null hypothesis.
     scales
@@ -71,7 +73,7 @@ def study_prior_width(
     Raises
     ------
     ModelError
-        Where there is no such scalar parameter.
+        Where there is no such scalar parameter, it is bounded, nothing is observed, or a prior is improper.
 
     Examples
     --------
@@ -83,6 +85,8 @@ def study_prior_width(
     started = time.perf_counter()
     model = require_model(model or sleep())
     model.require_proper("have an evidence")
+    if not model.observed:
+        raise ModelError(f"{model.name!r} has only numpyro.factor terms: there is no observation to leave out")
     name = _scalar(model, parameter)
     tasks = Tasks(parts, progress)
     if scales is None:
@@ -95,7 +99,7 @@ def study_prior_width(
         row["log_bayes_factor"] = row["log_evidence"] - null["log_evidence"]
     sets = tasks.rows("data sets", ["all"], lambda _: evidence_table())
     tables = {"widths": rows, "null": [null], "data_sets": sets, "winners": winners(sets)}
-    settings = {"model": model.name, "parameter": name, "value": value, "seed": seed, "fast": fast}
+    settings = {"model": model.name, "parameter": name, "value": value, "scales": widths, "seed": seed, "fast": fast}
     findings = tuple(_findings(tables, name, value))
     return Study("prior-width", tables, findings, settings, time.perf_counter() - started)
 
@@ -107,6 +111,9 @@ def _scalar(model: Model, parameter: str | None) -> str:
         raise ModelError(f"there is no parameter {name!r}{suggestion(name, shapes)}")
     if shapes[name]:
         raise ModelError(f"the width of one scalar's prior is studied, and {name!r} has shape {shapes[name]}")
+    support = model.site_distributions(model.structure.example)[name].support
+    if not isinstance(support, type(dist.constraints.real)):
+        raise ModelError(f"a normal prior of any width needs an unbounded parameter; {name!r} is {support}")
     return name
 
 
@@ -138,7 +145,7 @@ def _null(model: Model, name: str, value: float, seed: int) -> Table:
     """Return the row of the model in which the parameter is known."""
     if len(model.parameters) == 1:  # nothing is left to be summed over
         total = float(sum(np.sum(v) for v in model.log_likelihood({name: value}).values()))
-        return [{"value": value, "log_evidence": total, "error": 0.0, "elpd_loo": total}]
+        return [{"value": value, "log_evidence": total, "error": 0.0, "trusted": True, "elpd_loo": total}]
     known = with_known(model, **{name: value})
     fit = summed(known, seed)
     return [
@@ -146,6 +153,7 @@ def _null(model: Model, name: str, value: float, seed: int) -> Table:
             "value": value,
             "log_evidence": fit.evidence.log_evidence,
             "error": fit.evidence.error,
+            "trusted": fit.evidence.trusted,
             "elpd_loo": leave_one_out(known, fit.draws).elpd,
         }
     ]
@@ -155,20 +163,21 @@ def _findings(tables: dict[str, Table], name: str, value: float) -> list[str]:
     rows, sets = tables["widths"], tables["data_sets"]
     scale, evidence, elpd, factor = (column(rows, k) for k in ("scale", "log_evidence", "elpd_loo", "log_bayes_factor"))
     best, wide = int(np.argmax(evidence)), scale > FLAT * column(rows, "sd").max()
-    said = [f"log p(D) is highest at a prior scale of {scale[best]:.3g}, where {name} is {rows[best]['mean']:.3g}"]
+    said = doubts([*rows, *tables["null"]])
+    said.append(f"log p(D) is highest at a prior scale of {scale[best]:.3g}, where {name} is {rows[best]['mean']:.3g}")
     if wide.sum() > 1:
         per_nat = slope(np.log(scale[wide]), evidence[wide])
         said.append(
             f"beyond a scale of {scale[wide].min():.3g}, each nat of log scale costs {-per_nat:.3f} nats of evidence; "
             f"LOO moves by {np.ptp(elpd[wide]):.2g} nats, the estimate by {np.ptp(column(rows, 'mean')[wide]):.2g}"
         )
-        turned = wide & (factor < 0)
-        if turned.any() and factor.max() > 0:
-            area = rows[int(np.flatnonzero(turned)[0])]["tail_area"]
-            said.append(
-                f"Lindley: the tail area is {area:.3f}, and from a scale of {scale[turned].min():.3g} on the evidence "
-                f"prefers {name} = {value:g}"
-            )
+    turned = (factor < 0) & (scale > scale[int(np.argmax(factor))])
+    area = rows[int(np.argmax(scale))]["tail_area"]
+    if turned.any() and factor.max() > 0 and area < SIGNIFICANT:
+        said.append(
+            f"Lindley: the tail area is {area:.2g}, and from a scale of {scale[turned].min():.3g} on the evidence "
+            f"prefers {name} = {value:g}"
+        )
     off = np.abs(column(tables["winners"], "total") - 1).max()
     said.append(f"the evidences of all {len(sets)} data sets sum to one for every model, to {off:.0e}")
     counts = [f"{row['model']} {row['num_best']}" for row in tables["winners"]]

@@ -11,6 +11,7 @@ import numpy as np
 from .. import problems
 from ..comparison import METHODS as FITS
 from ..comparison import compare
+from ..errors import UserError, suggestion
 from ..parts import Parts, nowhere
 from ..records import Evidence
 from .study import Row, Study, Table, Tasks, where
@@ -66,19 +67,19 @@ def study_problems(
     listed = None if methods is None else list(methods)
     fits: Sequence[str] = FITS
     if fast:
-        words, fits = words if any(words) else list(SAMPLE), ("map", "grid")
-        listed = listed or ["laplace", "grid", "importance"]
-    chosen = [p.name for p in problems.every() if p.log_evidence == p.log_evidence and _meant(p.name, words, fast)]
+        fits, listed = ("map", "grid"), listed or ["laplace", "grid", "importance"]
+    known = [p.name for p in problems.every() if p.log_evidence == p.log_evidence]
+    chosen = [name for name in known if any(word in name for word in words)]
+    if fast and not any(words):
+        chosen = list(SAMPLE)
+    if not chosen:
+        raise UserError(f"no problem has {' or '.join(map(repr, words))} in its name{suggestion(words[0], known)}")
     jobs = [(name, seed + i) for i in range(num_seeds) for name in chosen]
     rows = Tasks(parts, progress).rows("problem", jobs, lambda job: _rows(*job, fits, listed))
     tables = {"estimates": [row for row in rows if row["method"] != "best"], "best": where(rows, method="best")}
     settings = {"names": words, "methods": listed, "num_seeds": num_seeds, "seed": seed, "fast": fast}
     seconds = time.perf_counter() - started
     return Study("problems", tables, tuple(_findings(tables)), settings, seconds)
-
-
-def _meant(name: str, words: Sequence[str], exactly: bool) -> bool:
-    return name in words if exactly else any(word in name for word in words)
 
 
 def _rows(name: str, seed: int, fits: Sequence[str], methods: list[str] | None) -> Table:

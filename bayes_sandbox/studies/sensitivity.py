@@ -18,12 +18,13 @@ from ..naming import labels
 from ..parts import Parts, nowhere
 from ..quadrature import GridFit
 from ..variants import with_powers
-from .study import Study, Table, Tasks, column, summed, where
+from .study import Study, Table, Tasks, column, doubts, quick, summed, where
 
 HALVES = ("prior", "likelihood")
 POWERS = (0.5, 0.7, 0.9, 1.1, 1.4, 2.0)
 LARGEST_PARETO_K = 0.7  # Vehtari et al. 2024
 DIGITS = 12
+CONSTANT = 1e-12  # a range of log densities that is none
 SENSITIVE = 0.05  # ArviZ's threshold (Kallioinen et al. 2024)
 
 
@@ -60,7 +61,7 @@ def study_sensitivity(
     model
         One to five parameters; by default the bioassay under priors that matter.
     powers
-        α; one itself is not needed.
+        α; one itself stands for nothing new.
     fast
         One half and twice.
 
@@ -81,14 +82,15 @@ def study_sensitivity(
     model = require_model(model or bioassay())
     if not model.observed:
         raise ModelError(f"{model.name!r} has only numpyro.factor terms: no observation's likelihood can be weighed")
-    powers = (0.5, 2.0) if fast else tuple(map(float, powers))
+    powers = tuple(dict.fromkeys(float(p) for p in quick(fast, tuple(powers), POWERS, (0.5, 2.0)) if p != 1))
     base = summed(model, seed)
     tree = pointwise_datatree(model, base.draws)
     jobs = [(half, power) for half in HALVES for power in powers]
     tasks = Tasks(parts, progress)
+    powered = tasks.rows("power", jobs, lambda job: _powered(model, tree, base, *job, seed))
     tables = {
         "psense": tasks.rows("psense", ["all"], lambda _: _psense(tree)),
-        "powers": _unpowered(base) + tasks.rows("power", jobs, lambda job: _powered(model, tree, base, *job, seed)),
+        "powers": [*_unpowered(tree, base), *powered],
     }
     settings = {"model": model.name, "powers": list(powers), "seed": seed, "fast": fast}
     seconds = time.perf_counter() - started
@@ -96,6 +98,11 @@ def study_sensitivity(
 
 
 def _psense(tree: xr.DataTree) -> Table:
+    if np.ptp(_log_part(tree, "prior")) < CONSTANT:  # nothing that a power could change
+        found = arviz_stats.psense(tree, group="likelihood")
+        each = _by_component({k: np.asarray(v)[None, None] for k, v in found.data_vars.items()})
+        flat = {"prior": 0.0, "diagnosis": "a flat prior"}
+        return [{"component": k, "prior": 0.0, "likelihood": float(v[0])} | flat for k, v in each.items()]
     logging.disable(logging.WARNING)  # it announces what its diagnosis says
     try:
         found = arviz_stats.psense_summary(tree, round_to=DIGITS)
@@ -112,12 +119,22 @@ def _psense(tree: xr.DataTree) -> Table:
     ]
 
 
-def _unpowered(base: GridFit) -> Table:
+def _log_part(tree: xr.DataTree, half: str) -> np.ndarray:
+    """Return the log prior, or the log likelihood of all observations, of every draw."""
+    group = tree[f"log_{half}"].data_vars.values()
+    return np.ravel(sum(np.asarray(v).reshape(*v.shape[:2], -1).sum(axis=-1) for v in group))
+
+
+def _draws(tree: xr.DataTree) -> dict[str, np.ndarray]:
+    return _by_component({str(k): np.asarray(v) for k, v in tree["posterior"].data_vars.items()})
+
+
+def _unpowered(tree: xr.DataTree, base: GridFit) -> Table:
     """Return the rows of power one, which belong to both halves."""
     mean, sd = flattened(base.mean), flattened(base.sd)
-    drawn = {k: (float(x.mean()), float(x.std())) for k, x in _by_component(base.draws).items()}
+    drawn = {k: (float(x.mean()), float(x.std())) for k, x in _draws(tree).items()}
     return [
-        _row(k, half, 1.0, (mean[k], sd[k]), drawn[k], -np.inf) | {"sd_unpowered": sd[k]}
+        _row(k, half, 1.0, (mean[k], sd[k]), drawn[k], -np.inf) | {"trusted": _usable(base), "sd_unpowered": sd[k]}
         for half in HALVES
         for k in mean
     ]
@@ -126,15 +143,19 @@ def _unpowered(base: GridFit) -> Table:
 def _powered(model: Model, tree: xr.DataTree, base: GridFit, half: str, power: float, seed: int) -> Table:
     """Return a row for each component: moments by a new sum, and by weights on the draws of the old one."""
     fit = summed(with_powers(model, **{half: power}), seed)
-    group = tree["log_likelihood" if half == "likelihood" else "log_prior"]
-    log_part = sum(np.asarray(v).reshape(*v.shape[:2], -1).sum(axis=-1) for v in group.data_vars.values())
-    weights, k_hat = smoothed((power - 1) * np.ravel(log_part))
+    weights, k_hat = smoothed((power - 1) * _log_part(tree, half))
     mean, sd, before = flattened(fit.mean), flattened(fit.sd), flattened(base.sd)
-    draws = _by_component(base.draws)
+    draws = _draws(tree)
     return [
-        _row(k, half, power, (mean[k], sd[k]), _moments(draws[k], weights), k_hat) | {"sd_unpowered": before[k]}
+        _row(k, half, power, (mean[k], sd[k]), _moments(draws[k], weights), k_hat)
+        | {"trusted": _usable(fit), "sd_unpowered": before[k]}
         for k in mean
     ]
+
+
+def _usable(fit: GridFit) -> bool:
+    """Whether a sum's moments stand: a powered prior has no evidence that could be trusted, but a sum that settles."""
+    return fit.converged or fit.evidence.trusted
 
 
 def _by_component(draws: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -165,7 +186,8 @@ def _row(component: str, half: str, power: float, refit: Any, weighted: Any, k_h
 
 
 def _findings(tables: dict[str, Table]) -> list[str]:
-    said = [
+    said = doubts(tables["powers"])
+    said += [
         f"{row['component']}: psense {row['prior']:.3f} to the prior, {row['likelihood']:.3f} to the likelihood"
         + (f": {row['diagnosis']}" if max(row["prior"], row["likelihood"]) > SENSITIVE else "")
         for row in tables["psense"]

@@ -12,14 +12,16 @@ from scipy.special import logsumexp
 from ..compiler import compiled
 from ..diagnostics import pareto_k
 from ..document import flattened
+from ..errors import UserError
 from ..model import Model, require_model
 from ..parts import Parts, nowhere
 from ..quadrature import GridFit
 from ..seeds import as_rng
 from ..variants import num_rows, with_observations
-from .study import Row, Study, Table, Tasks, column, slope, summed, where
+from .study import Row, Study, Table, Tasks, column, doubts, quick, slope, summed, where
 
 LARGEST_PARETO_K = 0.7  # Vehtari et al. 2024
+NUM_STEPS, NUM_ORDERS = 9, 3
 FIRST = 8  # observations, before which the prior still has a say in how narrow the posterior is
 
 
@@ -32,8 +34,8 @@ def horse_kicks() -> Model:
 def study_sequential(
     model: Model | None = None,
     *,
-    num_steps: int = 9,
-    num_orders: int = 3,
+    num_steps: int = NUM_STEPS,
+    num_orders: int = NUM_ORDERS,
     seed: int = 0,
     fast: bool = False,
     parts: Parts = nowhere,
@@ -51,7 +53,8 @@ def study_sequential(
     Parameters
     ----------
     model
-        One to five parameters, and observations along the first axis of the data and of every input of that length;
+        One to five parameters, and observations along the first axis of the data and of every input of that length,
+        independent of one another given the parameters;
         by default deaths by horse kicks, a gamma–Poisson model.
     num_steps, num_orders
         How many times data arrive, in numbers that grow geometrically; how many orders.
@@ -68,18 +71,21 @@ def study_sequential(
     ------
     ModelError
         Where the data cannot be cut along their first axis, or the prior is improper.
+    UserError
+        For fewer than two arrivals, no order, or a posterior that a grid declines.
 
     Examples
     --------
     >>> from bayes_sandbox.studies import study_sequential
     >>> study_sequential(num_steps=2, num_orders=1).findings[0]
-    'the same data in 1 orders: log p(D) differs by 0 at most'
+    '1 order of the same data: log p(D) differs by 0 at most'
     """
     started = time.perf_counter()
     model = require_model(model or horse_kicks())
     model.require_proper("have an evidence")
-    if fast:
-        num_steps, num_orders = 4, 2
+    num_steps, num_orders = quick(fast, num_steps, NUM_STEPS, 4), quick(fast, num_orders, NUM_ORDERS, 2)
+    if num_steps < 2 or num_orders < 1:
+        raise UserError(f"expected two arrivals and one order at least, got {num_steps} and {num_orders}")
     total = num_rows(model)
     counts = np.unique(np.geomspace(1, total, num_steps).round().astype(int)).tolist()
     orders = [np.arange(total)]
@@ -98,7 +104,7 @@ def study_sequential(
 
 
 def _path(model: Model, order: np.ndarray, number: int, counts: list[int], seed: int) -> Table:
-    """Return the rows of one order; the first row is the prior, before any data."""
+    """Return the rows of one order, one for each arrival."""
     found: Table = []
     before: GridFit | None = None
     reached, value = 0, 0.0
@@ -152,7 +158,8 @@ def _findings(tables: dict[str, Table]) -> list[str]:
     ends = column(where(steps, count=last), "log_evidence")
     z = (column(steps, "log_prediction") - column(steps, "log_prediction_by_draws")) / column(steps, "standard_error")
     said = [
-        f"the same data in {len(ends)} orders: log p(D) differs by {np.ptp(ends):.1g} at most",
+        *doubts(steps),
+        f"{len(ends)} order{'s' * (len(ends) != 1)} of the same data: log p(D) differs by {np.ptp(ends):.1g} at most",
         f"{np.isfinite(z).sum()} of {len(z)} predictions could be made from draws, too: at most "
         f"{np.abs(z[np.isfinite(z)]).max(initial=0.0):.1f} standard errors from the ratio of two evidences",
     ]

@@ -27,10 +27,10 @@ def scores(tables: Tables) -> Figure | None:
             if not found:
                 continue
             gap, error = columns(found, "gap", "error")
-            z = np.clip(gap / error, -5, 5)
-            jitter = np.random.default_rng(0).uniform(-0.25, 0.25, len(z))
-            axes.plot(z, at + jitter, ".", color=BLUE, ms=4, alpha=0.5)
-            axes.errorbar(z.mean(), at, xerr=z.std(), fmt="D", color=BLACK, ms=5, mfc="white", capsize=4, zorder=4)
+            jitter = np.random.default_rng(0).uniform(-0.25, 0.25, len(gap))
+            axes.plot(np.clip(gap / error, -5, 5), at + jitter, ".", color=BLUE, ms=4, alpha=0.5)
+            mean, sd = columns(where(tables["z"], method=method, problem=name), "mean_z", "sd_z")
+            axes.errorbar(mean, [at], xerr=sd, fmt="D", color=BLACK, ms=5, mfc="white", capsize=4, zorder=4)
         for line in (-1, 0, 1):
             axes.axvline(line, color=GREY, lw=0.9, ls="-" if line == 0 else ":")
         axes.set(title=method, xlabel="z", xlim=(-5.2, 5.2))
@@ -40,7 +40,7 @@ def scores(tables: Tables) -> Figure | None:
 
 def coverage(tables: Tables) -> Figure | None:
     """Draw the true gap of each sum against the error it gave."""
-    rows = [row for row in tables["coverage"] if row["error"] and row["gap"] is not None]
+    rows = [row for row in tables["coverage"] if row["error"] is not None and row["gap"] is not None]
     if not rows:
         return None
     methods = distinct(rows, "method")
@@ -88,8 +88,8 @@ def _furthest(values: np.ndarray) -> float:
 FIGURES = {
     "scores": (
         scores,
-        "Each dot is one repeat: (log evidence − truth) / standard error, clipped at ±5. The diamond and its bars are "
-        "mean and sd: a standard error is one where they lie on the three vertical lines.",
+        "Each dot is a repeat that trusts itself: (log evidence − truth) / standard error, drawn at ±5 if beyond. "
+        "The diamond and its bars are mean and sd: a standard error is one where they lie on the three lines.",
     ),
     "coverage": (
         coverage,
@@ -99,7 +99,7 @@ FIGURES = {
     "uniformity": (
         uniformity,
         "Simulation-based calibration: parameters from the prior, data from them, and the share of the posterior below "
-        "the parameter, which is uniform if the posterior is right (and if a method "
-        "returns the prior). ArviZ marks what no uniform would give.",
+        "the parameter, which is uniform if the posterior is right (and if a method returns the prior). ArviZ marks "
+        "stretches that its own test finds suspicious; p is Kolmogorov and Smirnov's.",
     ),
 }

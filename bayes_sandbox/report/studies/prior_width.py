@@ -6,6 +6,7 @@ from matplotlib.figure import Figure
 from ..figures.style import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, VERMILION, new_figure
 from .columns import Tables, columns
 
+SIGNIFICANT = 0.05  # a tail area that is commonly taken for a finding
 LOOKS = ((GREY, ":"), (BLUE, "-"), (ORANGE, "--"), (VERMILION, "-."))
 
 
@@ -36,7 +37,9 @@ def widths(tables: Tables) -> Figure:
     bayes.plot(scale, factor, "o-", color=PURPLE, ms=5)
     bayes.axhline(0, color=BLACK, lw=0.9)
     bayes.set(xlabel="scale of the prior", ylabel="log Bayes factor against the null", xscale="log")
-    bayes.set_title(f"Lindley: one tail area of {area[-1]:.3f}, two verdicts")
+    lindley = factor.max() > 0 > factor[-1] and area[-1] < SIGNIFICANT
+    said = f"Lindley: one tail area of {area[-1]:.2g}, two verdicts" if lindley else f"tail area {area[-1]:.2g}"
+    bayes.set_title(said)
     top, bottom = max(factor.max(), 0.5), factor.min()
     bayes.set_ylim(bottom - 0.1 * (top - bottom), top + 0.25 * (top - bottom))
     for text, at, side in (("for the parameter", 0.97, "top"), ("for the null", 0.03, "bottom")):
@@ -72,11 +75,11 @@ FIGURES = {
         "One parameter's prior is made wider, from left to right. Top: the evidence pays for every value that the "
         "prior held possible and the data ruled out, while leave-one-out prediction and the estimate stay as they "
         "are. Bottom left: the same evidence as fit times Occam's factor. Bottom right: the Bayes factor against the "
-        "hypothesis that the parameter is known turns, at one and the same tail area.",
+        "hypothesis that the parameter is known; where it turns, it does so at one and the same tail area.",
     ),
     "data_sets": (
         data_sets,
-        "All 512 ways to label nine points, under four logistic regressions (Murray & Ghahramani 2005). A model that "
-        "can explain more gives each less: Occam's razor is that probabilities sum to one.",
+        "All 512 ways to label nine points, under four logistic regressions (Murray & Ghahramani 2005). What a model "
+        "gives to some data sets it has to take from others: Occam's razor is that probabilities sum to one.",
     ),
 }

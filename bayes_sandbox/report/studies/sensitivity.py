@@ -4,6 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ..figures.style import BLUE, GREY, VERMILION, new_figure
+from ..numbers import brief, number
 from .columns import Tables, columns, distinct, where
 
 MOST = 4  # components
@@ -31,7 +32,8 @@ def powers(tables: Tables) -> Figure:
             axes.minorticks_off()
         row = psense.get(name)
         if row is not None:
-            left.set_title(f"{name}: psense prior {row['prior']:.2f}, likelihood {row['likelihood']:.2f}", loc="left")
+            prior, likelihood = (brief(number(row[half]), 2) for half in LOOKS)
+            left.set_title(f"{name}: psense prior {prior}, likelihood {likelihood}", loc="left")
     for axes in panels[-1]:
         axes.set_xlabel("power")
     figure.legend(*panels[0][0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
@@ -41,8 +43,8 @@ def powers(tables: Tables) -> Figure:
 FIGURES = {
     "powers": (
         powers,
-        "The posterior as its prior, or its likelihood, is raised to a power from a half to two: marks are new sums, "
-        "lines are the draws of the one posterior, weighted. Steep prior lines are a prior that matters; prior and "
-        "likelihood both steep, and against one another, are a conflict of the two.",
+        "The first four components of the posterior as its prior, or its likelihood, is raised to a power: marks are "
+        "new sums, lines are the draws of the one posterior, weighted. Steep prior lines are a prior that matters; "
+        "prior and likelihood both steep, and against one another, are a conflict of the two.",
     ),
 }

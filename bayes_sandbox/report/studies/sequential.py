@@ -11,6 +11,12 @@ SHADES = (BLUE, VERMILION, GREEN, ORANGE, PURPLE)
 MARKS = ("o", "s", "^", "D", "v")
 
 
+def _look(order: int) -> tuple[str, str]:
+    """Return colour and mark; those of the data's own order are no other's."""
+    at = order if order == 0 else 1 + (order - 1) % (len(SHADES) - 1)
+    return SHADES[at], MARKS[at]
+
+
 def _label(order: int) -> str:
     return "as the data are" if order == 0 else f"shuffled {order}"
 
@@ -25,14 +31,14 @@ def evidence(tables: Tables) -> Figure:
         n, value, step, drawn, noise = columns(
             rows, "count", "log_evidence", "log_prediction", "log_prediction_by_draws", "standard_error"
         )
-        colour, mark = SHADES[order % len(SHADES)], MARKS[order % len(MARKS)]
+        colour, mark = _look(order)
         left.plot(n, value, mark, ls="-", color=colour, ms=6, mfc="none", mew=1.6, label=_label(order))
         right.errorbar(step, drawn - step, yerr=2 * noise, fmt=mark, color=colour, mfc="none", capsize=2)
     left.set(xlabel="observations so far", ylabel="log p(D so far)")
     last = max(row["count"] for row in steps)
     ends = [row["log_evidence"] for row in steps if row["count"] == last]
     left.annotate(
-        f"all end at {ends[0]:.6f}".replace("-", "−"),
+        f"all end at {np.mean(ends):.6f} ± {np.ptp(ends) / 2:.0e}".replace("-", "−"),
         (last, ends[0]),
         (-40, 0),
         textcoords="offset points",
@@ -55,7 +61,7 @@ def learning(tables: Tables) -> Figure:
         rows = where(tables["learning"], component=name)
         for order in distinct(rows, "order"):
             n, mean, sd = columns(where(rows, order=order), "count", "mean", "sd")
-            colour, mark = SHADES[order % len(SHADES)], MARKS[order % len(MARKS)]
+            colour, mark = _look(order)
             shifted = n * 1.05 ** (order - 1)  # side by side, not on top of one another
             left.errorbar(shifted, mean, yerr=sd, fmt=mark, color=colour, mfc="none", capsize=2, lw=1.2)
             right.plot(n, sd, mark, ls="-", color=colour, mfc="none", ms=6, label=_label(order))
@@ -80,6 +86,7 @@ FIGURES = {
     ),
     "learning": (
         learning,
-        "Left: the posterior of each order as it learns. Right: its width, beside the law 1/√n (dotted).",
+        "The first three components. Left: the posterior of each order as it learns. Right: its width, beside the law "
+        "1/√n (dotted).",
     ),
 }
