@@ -99,7 +99,9 @@ def study_dimension(
                 raise UserError(f"there is no {what} {name!r}{suggestion(name, known)}; there are {', '.join(known)}")
     tasks = Tasks(parts, progress)
     jobs = [(family, d, method) for family in families for d in dimensions for method in methods]
-    runs = tasks.rows("method", jobs, lambda job: _runs(*job, tolerance, budget, seed), _hopeful)
+    runs = tasks.rows(
+        "method", jobs, lambda job: _runs(*job, tolerance, budget, seed), lambda job, done: _hopeful(job, done, budget)
+    )
     reach = [_cheapest(where(runs, family=f, dimension=d, method=m)) for f, m, d in _asked(runs)]
     tables = {
         "runs": runs,
@@ -124,11 +126,13 @@ def _checked(dimensions: Sequence[int]) -> tuple[int, ...]:
 # --- one method in one dimension ---
 
 
-def _hopeful(job: tuple[str, int, str], found: Table) -> bool:
-    """Whether a method reached one of the last few dimensions that it was asked for."""
+def _hopeful(job: tuple[str, int, str], found: Table, budget: float) -> bool:
+    """Whether a method reached one of the last few dimensions it was asked for, and the last one in time."""
     family, _, method = job
     rows = where(found, family=family, method=method)
     last = list(dict.fromkeys(row["dimension"] for row in rows))[-HOPELESS:]
+    if last and min(row["seconds"] for row in where(rows, dimension=last[-1])) > budget:
+        return False
     return len(last) < HOPELESS or any(row["reached"] for row in rows if row["dimension"] in last)
 
 
