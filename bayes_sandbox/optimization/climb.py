@@ -46,7 +46,14 @@ class Climb:
 
 
 def climb(surface: Climbable, start: np.ndarray) -> Climb:
-    """Climb from one start by a trust-region Newton method (Conn, Gould & Toint 2000), then look around."""
+    """Climb from one start, then look around."""
+    path = walk(surface, start)
+    kind, direction = look_around(surface, path[-1], path)
+    return Climb(path[-1], surface.value(path[-1]), path, kind, direction)
+
+
+def walk(surface: Climbable, start: np.ndarray) -> np.ndarray:
+    """Return the steps (steps, dimension) of a trust-region Newton method (Conn, Gould & Toint 2000) from one start."""
     path = [np.asarray(start, float)]
 
     def keep(intermediate_result: OptimizeResult) -> None:
@@ -60,8 +67,7 @@ def climb(surface: Climbable, start: np.ndarray) -> Climb:
     position = polish(surface, path[-1])
     if not np.array_equal(position, path[-1]):
         path.append(position)
-    kind, direction = look_around(surface, position, np.array(path))
-    return Climb(position, surface.value(position), np.array(path), kind, direction)
+    return np.array(path)
 
 
 def _minimize(surface: Climbable, start: np.ndarray, keep: Callable[[OptimizeResult], None]) -> None:

@@ -1,6 +1,6 @@
-"""A density with corners (Laplace priors): the mode found with its exact zeros.
+"""A density with corners (Laplace and elastic-net priors): the mode found with its exact zeros.
 
-Each coordinate under a Laplace prior is written w = loc + p − n with p, n ≥ 0, in which −|w − loc|/b becomes the
+Each coordinate under such a prior is written w = loc + p − n with p, n ≥ 0, in which −|w − loc|/b becomes the
 smooth −(p + n)/b: the same maximum, and a bounded search leaves p = n = 0 exactly where the corner wins.
 """
 
@@ -17,6 +17,7 @@ from scipy.optimize import minimize
 from ..compiler import compiled
 from ..coordinates import Coordinates
 from ..model import Model
+from ..regularization.distributions import ElasticNet
 from .climb import Climb, Kind, climb
 from .edges import Pinned
 from .surface import Density, Surface
@@ -27,14 +28,14 @@ def cornered(model: Model) -> list[str]:
     found: list[str] = []
 
     def look(params: Any) -> None:
-        found.extend(n for n, fn in model.site_distributions(params).items() if _laplace(fn) is not None)
+        found.extend(n for n, fn in model.site_distributions(params).items() if _corner(fn) is not None)
 
     jax.eval_shape(look, model.structure.example)  # traced: nothing in it need be computed
     return found
 
 
 class Split:
-    """The surface over (position, p, n), where the position's entries under Laplace priors are replaced by p − n."""
+    """The surface over (position, p, n), where the position's entries under such priors are replaced by p − n."""
 
     def __init__(self, model: Model, coords: Coordinates, density: Density):
         self._model, self._coords = model, coords
@@ -63,12 +64,11 @@ class Split:
                 return biject_to(site["fn"].support)(parts[name])
             shape = parts[name].shape
             size = math.prod(shape)
-            laplace = _laplace(site["fn"])
-            loc = jnp.broadcast_to(laplace.loc, shape)
+            loc, scale = (jnp.broadcast_to(v, shape) for v in _corner(site["fn"]) or ())
             parts[name] = loc + offset[start : start + size].reshape(shape)
             start += size
             locs.append(loc.reshape(-1))
-            scales.append(jnp.broadcast_to(laplace.scale, shape).reshape(-1))
+            scales.append(scale.reshape(-1))
             return parts[name]
 
         self._model.trace_with(place)
@@ -111,7 +111,10 @@ class Split:
         return np.array(self._follow(jnp.asarray(x[:d]), jnp.asarray(x[d : d + k] - x[d + k :]))[0])
 
 
-def _laplace(fn: Any) -> Any:
+def _corner(fn: Any) -> tuple[Any, Any] | None:
+    """Return (loc, b) of the −|w − loc|/b in a log density, or None where there is no such term."""
     while isinstance(fn, dist.Independent | dist.ExpandedDistribution | dist.MaskedDistribution):
         fn = fn.base_dist
-    return fn if isinstance(fn, dist.Laplace) else None
+    if isinstance(fn, dist.Laplace):
+        return fn.loc, fn.scale
+    return (0.0, fn.laplace_scale) if isinstance(fn, ElasticNet) else None

@@ -180,7 +180,8 @@ def _message(model: Model, coords: Coordinates, found: Search, end: Climb, conve
     if converged:
         others = f"; {len(found.modes) - 1} lower or equal mode(s) kept" if len(found.modes) > 1 else ""
         where = f" on an edge of the support ({', '.join(edge_names(coords, model.parameters, end))})"
-        zeros = f" with {int(end.direction.sum())} coordinate(s) exactly at the corner of their Laplace prior"
+        corners = int(end.direction.sum())
+        zeros = f" with {corners} coordinate(s) exactly at the corner of their prior" if corners else " on a kink"
         kind = {Kind.EDGE: where, Kind.CORNER: zeros}.get(end.kind, "")
         return f"converged{kind}: {found.hits[0]} of {len(found.ends)} starts ended here{others}"
     return f"not converged: {trouble_sentence(coords, end)}"

@@ -6,9 +6,10 @@ import numpy as np
 
 from ..coordinates import Coordinates
 from ..model import Model
-from .climb import Climb, Kind, climb
+from .climb import LARGEST_HESSIAN, Climb, Kind, climb
 from .corners import Split, cornered
 from .edges import edge_coordinates, far_out, settle_on_edge
+from .kinks import Kinks, kinked
 from .surface import Density, Surface
 
 SAME = 0.1  # two ends nearer than this, in standard deviations of the mode, are one mode
@@ -66,11 +67,11 @@ def search(model: Model, coords: Coordinates, density: Density, starts: np.ndarr
 def _searched(model: Model, coords: Coordinates, density: Density, starts: np.ndarray, at_least: int) -> Search:
     edges = edge_coordinates(coords)
     surface = Surface(density, far=far_out(edges))
-    split = Split(model, coords, density) if cornered(model) else None
+    rough = _rough(model, coords, density)
     ends: list[Climb] = []
     modes, hits = list[Climb](), list[int]()
     for last in (max(at_least // 2, 1), *range(at_least, len(starts) + at_least, max(at_least, 1))):
-        ends += [_one(surface, start, split, edges) for start in starts[len(ends) : last]]
+        ends += [_one(surface, start, rough, edges) for start in starts[len(ends) : last]]
         kinds = {end.kind for end in ends}
         if len(ends) >= FEWEST_LOST and Kind.UNBOUNDED in kinds and kinds.isdisjoint(MODES):
             break
@@ -87,8 +88,15 @@ def _by_chance(modes: list[Climb], hits: list[int]) -> bool:
     return len(modes) > 1 and any(n < OFTEN for m, n in zip(modes, hits) if m.value < modes[0].value + MATTERS)
 
 
-def _one(surface: Surface, start: np.ndarray, split: Split | None, edges: np.ndarray) -> Climb:
-    end = split.climb(surface, start) if split else climb(surface, start)
+def _rough(model: Model, coords: Coordinates, density: Density) -> Kinks | Split | None:
+    """Return what climbs a density with kinks, or with corners alone; None for a smooth one."""
+    if kinked(model) and model.dimension <= LARGEST_HESSIAN:
+        return Kinks(model, coords, density)
+    return Split(model, coords, density) if cornered(model) else None
+
+
+def _one(surface: Surface, start: np.ndarray, rough: Kinks | Split | None, edges: np.ndarray) -> Climb:
+    end = rough.climb(surface, start) if rough else climb(surface, start)
     if end.kind is Kind.SADDLE:
         end = climb(surface, end.position + 0.3 * end.direction)
     if end.kind not in MODES and edges.any():
