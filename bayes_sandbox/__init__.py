@@ -32,6 +32,9 @@ if "jax" in sys.modules:
 _HOMES = {
     "Model": "model",
     "ModelError": "model",
+    "explain": "regularization",
+    "Explanation": "regularization",
+    "from_loss": "regularization",
     "fit_map": "optimization",
     "fit_laplace": "optimization",
     "MAPFit": "optimization",

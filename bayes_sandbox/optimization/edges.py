@@ -8,6 +8,7 @@ from .surface import Climbable, Surface
 
 AT_EDGE = 700.0  # exp(−700) is all but zero, and still a number: a density at zero itself may be 0 · ∞
 BY_EDGE = 60.0  # near enough for every digit, and derivatives are still numbers
+BEYOND = 1e6  # far beyond AT_EDGE
 NEAR = 20.0  # a coordinate this far out is within 2e-9 of its edge
 
 
@@ -97,6 +98,8 @@ def _at_edge(surface: Surface, position: np.ndarray, running: np.ndarray, path: 
 
 def edge_names(coords: Coordinates, names: list[str], at: Climb) -> list[str]:
     """Return a phrase for each parameter that sits on an edge, e.g. 'theta = 1'."""
+    if np.abs(at.position).max() > BEYOND:  # on the sphere of a ball, which is no single coordinate's edge
+        return on_spheres(coords, names, at)
     near, edge = at.position.copy(), at.position
     pinned = at.direction != 0
     near[pinned] = np.sign(edge[pinned]) * 3.0
@@ -105,6 +108,13 @@ def edge_names(coords: Coordinates, names: list[str], at: Climb) -> list[str]:
     values = snapped(coords, at)
     chosen = own if own.any() else moved & (np.abs(values) < 1e-12)
     return [f"{names[i]} = {values[i]:g}" for i in np.flatnonzero(chosen)]
+
+
+def on_spheres(coords: Coordinates, names: list[str], at: Climb) -> list[str]:
+    """Return '‖w‖ = 0.3' for each vector that lies on the sphere of its ball."""
+    params = coords.params_at(at.position)
+    pinned = coords.split(at.direction)
+    return [f"‖{n}‖ = {np.linalg.norm(v):g}" for n, v in params.items() if np.all(np.asarray(pinned[n]) != 0)]
 
 
 def snapped(coords: Coordinates, at: Climb) -> np.ndarray:

@@ -6,6 +6,7 @@ import numpy as np
 
 from ..coordinates import Coordinates
 from ..model import Model
+from .balls import Balls, ball_sites
 from .climb import LARGEST_HESSIAN, Climb, Kind, climb
 from .corners import Split, cornered
 from .edges import edge_coordinates, far_out, settle_on_edge
@@ -68,10 +69,12 @@ def _searched(model: Model, coords: Coordinates, density: Density, starts: np.nd
     edges = edge_coordinates(coords)
     surface = Surface(density, far=far_out(edges))
     rough = _rough(model, coords, density)
+    sites = ball_sites(model) if density == coords.log_joint else []  # with its Jacobian a density ends inside
+    balls = Balls(model, coords, sites) if sites else None
     ends: list[Climb] = []
     modes, hits = list[Climb](), list[int]()
     for last in (max(at_least // 2, 1), *range(at_least, len(starts) + at_least, max(at_least, 1))):
-        ends += [_one(surface, start, rough, edges) for start in starts[len(ends) : last]]
+        ends += [_one(surface, start, rough, edges, balls) for start in starts[len(ends) : last]]
         kinds = {end.kind for end in ends}
         if len(ends) >= FEWEST_LOST and Kind.UNBOUNDED in kinds and kinds.isdisjoint(MODES):
             break
@@ -95,10 +98,14 @@ def _rough(model: Model, coords: Coordinates, density: Density) -> Kinks | Split
     return Split(model, coords, density) if cornered(model) else None
 
 
-def _one(surface: Surface, start: np.ndarray, rough: Kinks | Split | None, edges: np.ndarray) -> Climb:
+def _one(
+    surface: Surface, start: np.ndarray, rough: Kinks | Split | None, edges: np.ndarray, balls: Balls | None
+) -> Climb:
     end = rough.climb(surface, start) if rough else climb(surface, start)
     if end.kind is Kind.SADDLE:
         end = climb(surface, end.position + 0.3 * end.direction)
+    if end.kind not in MODES and balls:
+        end = balls.settle(surface, end) or end
     if end.kind not in MODES and edges.any():
         return settle_on_edge(surface, end, edges) or end
     return end

@@ -2,6 +2,7 @@
 
 from .building import from_loss, weights
 from .distributions import ElasticNet, GroupLaplace, HorseshoeLike, Huber, UniformBall
+from .explaining import Explanation, explain
 from .libraries import CONVENTIONS, prior_scale, strength_of
 from .losses import LOSSES, Loss
 from .penalties import PENALTIES, Penalty
@@ -11,12 +12,14 @@ __all__ = [
     "LOSSES",
     "PENALTIES",
     "ElasticNet",
+    "Explanation",
     "GroupLaplace",
     "HorseshoeLike",
     "Huber",
     "Loss",
     "Penalty",
     "UniformBall",
+    "explain",
     "from_loss",
     "prior_scale",
     "strength_of",

@@ -208,7 +208,7 @@ def _softplus(x: jax.Array) -> jax.Array:
 # --- a ball ---
 
 
-class _Ball(constraints.Constraint):
+class Ball(constraints.Constraint):
     """‖w‖ ≤ radius."""
 
     event_dim = 1
@@ -236,7 +236,7 @@ class BallTransform(Transform):
 
     @property
     def codomain(self) -> Any:
-        return _Ball(self.radius)
+        return Ball(self.radius)
 
     def __call__(self, x: Any) -> jax.Array:
         return self.radius * x / jnp.sqrt(1 + jnp.sum(jnp.square(x), axis=-1, keepdims=True))
@@ -254,7 +254,7 @@ class BallTransform(Transform):
         return (self.radius,), (("radius",), {})
 
 
-biject_to.register(_Ball)(lambda ball: BallTransform(ball.radius))
+biject_to.register(Ball)(lambda ball: BallTransform(ball.radius))
 
 
 class UniformBall(dist.Distribution):
@@ -279,12 +279,12 @@ class UniformBall(dist.Distribution):
 
     @constraints.dependent_property(is_discrete=False, event_dim=1)
     def support(self) -> Any:
-        return _Ball(self.radius)
+        return Ball(self.radius)
 
     def log_prob(self, value: Any) -> jax.Array:
         k = self.size
         log_volume = k / 2 * math.log(math.pi) - gammaln(k / 2 + 1) + k * jnp.log(self.radius)
-        return jnp.where(_Ball(self.radius)(value), -log_volume, -jnp.inf)
+        return jnp.where(Ball(self.radius)(value), -log_volume, -jnp.inf)
 
     def sample(self, key: Any, sample_shape: tuple[int, ...] = ()) -> jax.Array:
         keys = random.split(key)

@@ -1,0 +1,116 @@
+"""Which call of scikit-learn or statsmodels has the same mode?"""
+
+from typing import Any
+
+import numpy as np
+import numpyro.distributions as dist
+
+from ..model import Model
+from .distributions import ElasticNet, Huber
+from .families import bare
+from .libraries import CONVENTIONS, Convention
+from .losses import LOSSES
+from .penalties import PENALTIES
+from .predictors import Predictor
+from .reading import is_known, read
+
+LOSS_OF: dict[type, tuple[str, str]] = {  # family → loss, and its scale
+    dist.Normal: ("squared", "scale"),
+    Huber: ("huber", "scale"),
+    dist.AsymmetricLaplaceQuantile: ("quantile", "scale"),
+    dist.BernoulliLogits: ("logistic", ""),
+    dist.BernoulliProbs: ("logistic", ""),
+    dist.Poisson: ("poisson", ""),
+}
+PENALTY_OF: dict[type, str] = {dist.Normal: "l2", dist.Laplace: "l1", ElasticNet: "elastic_net"}
+
+
+def library_calls(
+    model: Model, traces: list[Any], points: list[Any], predictor: Predictor | None
+) -> tuple[list[str], list[str]]:
+    """Return calls, each fitting the columns of the model's prediction, and notes on what differs."""
+    if predictor is None:
+        return [], []
+    (observed,) = model.structure.data
+    likelihood = [bare(t[observed]["fn"]) for t in traces]
+    intercepts = predictor.intercepts
+    penalised = [n for n in predictor.columns if n not in intercepts]
+    if type(likelihood[0]) not in LOSS_OF or len(penalised) != 1 or len(intercepts) > 1:
+        return [], []
+    loss, scale_name = LOSS_OF[type(likelihood[0])]
+    priors = [bare(t[penalised[0]]["fn"]) for t in traces]
+    penalty = PENALTY_OF.get(type(priors[0]))
+    scale = read([getattr(f, scale_name) for f in likelihood], points) if scale_name else "1"
+    found = _strengths(penalty, priors, points)
+    if penalty is None or found is None or scale in ("s", "·"):
+        return [], []
+    ratio, strength = found
+    num = model.num_observations
+    options = {"l1_ratio": ratio, **_loss_options(loss, likelihood[0])}
+    calls = [
+        _call(c, LOSSES[loss].power, strength, num, scale, options, bool(intercepts))
+        for c in CONVENTIONS.values()
+        if c.call and loss in c.losses and penalty in c.penalties
+    ]
+    return calls, _notes(traces, predictor, intercepts, scale, c_offset=bool(np.any(predictor.offset)))
+
+
+def _strengths(penalty: str | None, priors: list[Any], points: list[Any]) -> tuple[float, float] | None:
+    """Return (share of L1, λ in nats) of a prior that is the same everywhere and centred; None where it is not."""
+    if penalty == "elastic_net":
+        one, two = (read([getattr(p, a) for p in priors], points) for a in ("laplace_scale", "normal_scale"))
+        if not (_is_one(one) and _is_one(two)):
+            return None
+        l1, l2 = 1 / float(one), 1 / float(two) ** 2
+        return l1 / (l1 + l2), l1 + l2
+    if penalty is None:
+        return None
+    loc, scale = (read([getattr(p, a) for p in priors], points) for a in ("loc", "scale"))
+    if loc != "0" or not _is_one(scale):
+        return None
+    return (1.0 if penalty == "l1" else 0.0), PENALTIES[penalty].strength(float(scale))
+
+
+def _is_one(text: str) -> bool:
+    return is_known(text) and text != "s"
+
+
+def _loss_options(loss: str, fn: Any) -> dict[str, float]:
+    return {k: float(np.ravel(getattr(fn, k))[0]) for k in LOSSES[loss].options}
+
+
+def _call(
+    whose: Convention, power: int, strength: float, num: int, scale: str, options: dict[str, float], intercept: bool
+) -> str:
+    """Return a call with its strength as a number, or as an expression in a scale that is a parameter."""
+    if is_known(scale):
+        nats = strength * float(scale) ** power
+        text = _brief(whose.theirs(nats, num, float(scale)))
+    else:  # λ of Σ l + λ h is strength · scale^power
+        text = f"{_brief(whose.theirs(strength, num, 1.0))} * {scale}{'**2' if power == 2 else ''}"
+        if whose.name == "HuberRegressor":
+            text = f"{_brief(strength)} * {scale}"
+    filled = whose.call.format(strength=text, **{k: _brief(v) for k, v in options.items()})
+    if filled.startswith("sklearn") and not intercept:
+        filled = filled[:-1] + ", fit_intercept=False)"
+    return filled
+
+
+def _brief(value: float) -> str:
+    return f"{value:.10g}"
+
+
+def _notes(traces: list[Any], predictor: Predictor, intercepts: list[str], scale: str, c_offset: bool) -> list[str]:
+    notes = []
+    if not is_known(scale):
+        notes.append(f"the libraries hold {scale} fixed: put in its value at the mode")
+    for name in intercepts:
+        fn = bare(traces[0][name]["fn"])
+        if not isinstance(fn, dist.ImproperUniform):
+            kind = type(fn).__name__
+            notes.append(
+                f"{name} has a prior here ({kind}), and no penalty there: modes differ by as much as it matters"
+            )
+    if c_offset:
+        notes.append("the prediction has a part that no parameter changes: subtract it from y first, or pass an offset")
+    return notes
