@@ -1,7 +1,9 @@
 """A regularizer is a prior: objectives, densities and other libraries' estimates, each against the other."""
 
 import itertools
+import re
 import warnings
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -30,6 +32,7 @@ from bayes_sandbox.regularization import (
     strength_of,
     weights,
 )
+from bayes_sandbox.regularization.table import tables
 
 
 def standardised(a: np.ndarray) -> np.ndarray:
@@ -392,6 +395,8 @@ def test_a_pole_at_zero_has_no_mode():
         ({"threshold": 1.0}, "takes no options"),
         ({"penalty": "fused", "positive": True}, "positive weights go with"),
         ({"penalty": "group_lasso", "size": 3}, "groups of 3"),
+        ({"strength": 0.0}, "penalty='none'"),
+        ({"penalty": "student_t", "strength": 0.4}, "over ½"),
     ],
 )
 def test_what_has_no_model_is_refused_in_a_sentence(given, sentence):
@@ -486,3 +491,29 @@ def test_an_explanation_says_what_it_cannot_name():
     assert "Gumbel penalty" in str(explanation)
     assert explanation.calls == ()
     assert explanation.design is None
+
+
+# --- the documentation ---
+
+DOCUMENT = Path(__file__).parents[1] / "docs" / "regularization.md"
+
+
+def test_the_documentation_has_the_tables_as_the_code_writes_them():
+    assert tables() in DOCUMENT.read_text(encoding="utf-8"), "python -m bayes_sandbox.regularization.table"
+
+
+def test_the_formulas_of_the_table_are_the_conversions():
+    values = {"σ²": 0.7**2, "σ": 0.7, "b_y": 0.7, "τ²": 1.9**2, "b": 1.9, "n": 50.0, "1": 1.0}
+    checked = 0
+    for line in tables().split("whose strength")[1].splitlines()[2:]:
+        name, _, l2, l1 = (c.strip() for c in re.split(r"(?<!\\)\|", line)[1:-1])
+        name = name.strip("`")
+        for penalty, cell in (("l2", l2), ("l1", l1)):
+            if cell:
+                top, _, below = cell.split("=")[1].partition("/")
+                factors = [values[f] for f in below.strip(" ()").split()]
+                assert strength_of(name, 1.9, num=50, scale=0.7, penalty=penalty) == pytest.approx(
+                    values[top.strip()] / np.prod(factors)
+                )
+                checked += 1
+    assert checked == 16

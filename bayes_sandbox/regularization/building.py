@@ -14,6 +14,7 @@ from .libraries import find_convention
 from .losses import LOSSES, Loss
 from .penalties import PENALTIES, STEPPED, Penalty
 
+FLAT = ("none", "non_negative", "ball")  # penalties that have no strength
 POSITIVE = {  # the same penalty on w ≥ 0
     "none": PENALTIES["non_negative"].prior,
     "non_negative": PENALTIES["non_negative"].prior,
@@ -105,6 +106,12 @@ def from_loss(
         """Return λ of a loss that is a −log likelihood."""
         return whose.penalised(strength, len(y), scale) * scale**-law.power
 
+    if strength < 0 or (penalty not in FLAT and strength == 0):
+        raise UserError(f"expected a positive strength, got {strength}; without a penalty it is penalty='none'")
+    if penalty == "student_t" and not (fixed and nats(float(scale)) > 0.5):
+        raise UserError(
+            "the Student-t penalty is a density only where λ in nats (strength × the loss's weight) is over ½"
+        )
     make = _made(prior, positive)
     shape = _shape(law, prior, x, y, mine)
 
