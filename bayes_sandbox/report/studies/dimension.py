@@ -31,47 +31,95 @@ FAMILIES = {
 PLAIN = ("riemann", "gauss_hermite", "smolyak", "prior_average")
 FLOOR = 1e-12  # nats: where a sum of float64s ends
 LOG, SEEN = "log₁₀ of the share", 5e-3  # a share that 20,000 draws still tell without a bias
+TICKS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
+NONE = 0.5  # where on the axis a method stands that reached no dimension
 MOST_LINES = 7  # dimensions in one panel
 
 
-def cost(tables: Tables) -> Figure:
-    """Draw the seconds to the tolerance against the dimension, and what they would be beyond."""
-    families = distinct(tables["reach"], "family")
-    figure = new_figure(1.2 + 4.4 * len(families), 5.0)
-    panels = figure.subplots(1, len(families), sharey=True, squeeze=False)[0]
-    for axes, family in zip(panels, families):
-        for method in distinct(where(tables["reach"], family=family), "method"):
-            colour, mark, label = LOOKS[method]
-            face = colour if method in FILLED else "none"
-            got = where(tables["reach"], family=family, method=method, reached=True)
-            d, seconds = columns(got, "dimension", "seconds")
-            axes.plot(d, seconds, mark, ls="-", lw=1.2, color=colour, mfc=face, ms=7, mew=1.6, label=label, zorder=3)
-            beyond = where(tables["extrapolated"], family=family, method=method)
-            if beyond and d.size:
-                x, here, gpu = columns(beyond, "dimension", "log10_seconds", "log10_seconds_gpu")
-                past = x >= d.max()
-                axes.plot(x[past], 10 ** np.minimum(here[past], 40), "--", color=colour, lw=1.2)
-                axes.plot(x[past], 10 ** np.minimum(gpu[past], 40), ":", color=colour, lw=1.4)
-        _marks(axes)
-        largest = max(row["dimension"] for row in tables["reach"])
-        axes.set(xscale="log", yscale="log", ylim=(1e-2, 1e21), xlim=(0.85, max(1.3 * largest, 12)))
-        ticks = [t for t in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000) if t <= max(largest, 12)]
-        axes.set_xticks(ticks, [str(t) for t in ticks])
-        axes.xaxis.set_minor_locator(NullLocator())
-        axes.set(xlabel="number of parameters", title=FAMILIES[family])
-    panels[0].set_ylabel("seconds to the tolerance, compilation included")
-    panels[0].plot([], [], "--", color=GREY, label="beyond what was measured")
-    for row in tables["extrapolated"][:1]:
-        faster = 10 ** (row["log10_seconds"] - row["log10_seconds_gpu"])
-        panels[0].plot([], [], ":", color=GREY, label=f"the same, {faster:.0f} times faster")
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right upper")
+def reach(tables: Tables) -> Figure:
+    """Draw, for each method, the largest number of parameters at which it was within the tolerance in the time."""
+    rows = tables["leaves"]
+    methods = sorted(distinct(rows, "method"), key=lambda m: max(r["reaches"] for r in where(rows, method=m)))
+    families = distinct(rows, "family")
+    figure = new_figure(7.6, 1.3 + 0.34 * len(methods))
+    axes = figure.subplots()
+    apart = np.linspace(0.2, -0.2, len(families)) if len(families) > 1 else [0.0]
+    for family, shift, (colour, mark) in zip(families, apart, ((BLUE, "o"), (VERMILION, "s"), (GREEN, "^"))):
+        for y, method in enumerate(methods):
+            for row in where(rows, family=family, method=method):
+                at = max(row["reaches"], NONE)
+                axes.plot([NONE, at], [y + shift] * 2, "-", color=colour, lw=1.0, alpha=0.5)
+                axes.plot(at, y + shift, mark, color=colour, ms=6, mfc=colour if row["reaches"] else "none")
+        axes.plot([], [], mark, color=colour, label=FAMILIES[family])
+    axes.set_yticks(range(len(methods)), [LOOKS[m][2] for m in methods])
+    largest = max(row["dimension"] for row in tables["reach"])
+    ticks = [t for t in TICKS if t <= largest and t != 500]  # no room
+    axes.set(xscale="log", xlim=(0.8 * NONE, 1.3 * max(largest, 2)), xlabel="largest number of parameters reached")
+    axes.set_xticks([NONE, *ticks], ["none", *map(str, ticks)])
+    axes.xaxis.set_minor_locator(NullLocator())
+    figure.legend(loc="outside right upper")
     return figure
 
 
+def cost(tables: Tables) -> Figure:
+    """Draw the seconds to the tolerance against the dimension as measured, and below what they would be beyond."""
+    families = distinct(tables["reach"], "family")
+    figure = new_figure(1.2 + 4.0 * len(families), 7.6)
+    measured, beyond = figure.subplots(2, len(families), sharex=True, sharey="row", squeeze=False)
+    largest = max(row["dimension"] for row in tables["reach"])
+    ticks = [t for t in TICKS if t <= max(largest, 12)]
+    for top, bottom, family in zip(measured, beyond, families):
+        for method in distinct(where(tables["reach"], family=family), "method"):
+            _measured(top, tables, family, method)
+            _beyond(bottom, tables, family, method)
+        for axes in (top, bottom):
+            _marks(axes)
+            axes.set(xscale="log", yscale="log", xlim=(0.85, max(1.3 * largest, 12)))
+            axes.set_xticks(ticks, [str(t) for t in ticks])
+            axes.xaxis.set_minor_locator(NullLocator())
+        bottom.set(ylim=(1e-1, 1e20), xlabel="number of parameters")
+        top.set_title(FAMILIES[family])
+    measured[0].set_ylabel("seconds to the tolerance, measured")
+    beyond[0].set_ylabel("seconds, extrapolated")
+    top = measured[0]
+    top.plot([], [], "--", color=GREY, label="beyond what was measured")
+    for row in tables["extrapolated"][:1]:
+        faster = 10 ** (row["log10_seconds"] - row["log10_seconds_gpu"])
+        top.plot([], [], ":", color=GREY, label=f"the same, {faster:.0f} times faster")
+    figure.legend(*top.get_legend_handles_labels(), loc="outside right upper")
+    return figure
+
+
+def _measured(axes: Axes, tables: Tables, family: str, method: str) -> None:
+    colour, mark, label = LOOKS[method]
+    got = where(tables["reach"], family=family, method=method, reached=True)
+    d, seconds = columns(got, "dimension", "seconds")
+    face = colour if method in FILLED else "none"
+    axes.plot(d, seconds, mark, ls="-", lw=1.2, color=colour, mfc=face, ms=6, mew=1.4, label=label, zorder=3)
+
+
+def _beyond(axes: Axes, tables: Tables, family: str, method: str) -> None:
+    colour, mark, _ = LOOKS[method]
+    rows = where(tables["extrapolated"], family=family, method=method)
+    got = where(tables["reach"], family=family, method=method, reached=True)
+    if not (rows and got):
+        return
+    d, seconds = columns(got, "dimension", "seconds")
+    axes.plot(d, seconds, mark, ls="-", lw=1.2, color=colour, mfc="none", ms=5, zorder=3)
+    x, here, gpu = columns(rows, "dimension", "log10_seconds", "log10_seconds_gpu")
+    past = x >= d.max()
+    axes.plot(x[past], 10 ** np.minimum(here[past], 40), "--", color=colour, lw=1.2)
+    axes.plot(x[past], 10 ** np.minimum(gpu[past], 40), ":", color=colour, lw=1.4)
+
+
 def _marks(axes: Axes) -> None:
+    high = axes.get_ylim()[1]
     for seconds, name in ((MINUTE, "a minute"), (AGE_OF_UNIVERSE, "the age of the universe")):
-        axes.axhline(seconds, color=GREY, lw=0.8)
-        axes.text(0.9, seconds * 1.6, name, color=GREY, ha="left")
+        if seconds < 10 * high or seconds == MINUTE:
+            axes.axhline(seconds, color=GREY, lw=0.8)
+            axes.text(
+                0.98, seconds * 1.1, name, color=GREY, ha="right", va="bottom", transform=axes.get_yaxis_transform()
+            )
 
 
 def error(tables: Tables) -> Figure | None:
@@ -144,7 +192,7 @@ def geometry(tables: Tables) -> Figure:
     cells.set(ylabel=LOG, title="Share of a grid's cells that hold 99 % of the mass")
     away.plot(d, distance, "o-", color=VERMILION, ms=5, label="mean over the posterior")
     away.plot(d, np.sqrt(d), ":", color=BLACK, label="√d")
-    away.set(yscale="log", title="Distance of the mass from the mode, in sds of the Gaussian there")
+    away.set(yscale="log", title="Distance of the mass from the mode, in sds")
     away.legend()
     for axes, exact, found, title in (
         (draws, effective, measured, "Share of prior draws that an average rests on"),
@@ -157,16 +205,22 @@ def geometry(tables: Tables) -> Figure:
         axes.legend()
     away.yaxis.set_minor_formatter(NullFormatter())
     cells.set_xscale("log")
-    ticks = [t for t in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000) if t <= d.max()]
+    ticks = [t for t in TICKS if t <= d.max()]
     cells.set_xticks(ticks, [str(t) for t in ticks])
     cells.xaxis.set_minor_locator(NullLocator())
     return figure
 
 
 FIGURES = {
+    "reach": (
+        reach,
+        "The largest number of parameters up to which each method was within the tolerance in the time allowed, and, "
+        "where it judges itself, trusted that it was. Hollow: not even one.",
+    ),
     "cost": (
         cost,
-        "Seconds until log p(D) is within the tolerance and stays there, on this machine. Dashed: what some sums would "
+        "Above, seconds until log p(D) is within the tolerance and stays there, on this machine, compilation "
+        "included. Below, dashed: what some sums would "
         "need in more dimensions, by the factor that each further one cost so far and at the best rate so far; dotted: "
         "on a machine as much faster as one GPU is. A curve that ends was not within the tolerance in the time "
         "allowed, or did not trust itself.",
