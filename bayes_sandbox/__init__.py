@@ -39,6 +39,7 @@ _HOMES = {
     "fit_laplace": "optimization",
     "MAPFit": "optimization",
     "LaplaceFit": "optimization",
+    "descend": "optimization",
     "fit_grid": "quadrature",
     "GridFit": "quadrature",
     "fit_nuts": "sampling",
@@ -61,6 +62,7 @@ _HOMES = {
     "study_order": "studies.order",
     "study_sequential": "studies.sequential",
     "study_sensitivity": "studies.sensitivity",
+    "study_optimizers": "studies.optimizers",
     "main": "cli",
 }
 

@@ -1,6 +1,23 @@
-"""Climbing: where is the highest point, and what does a Gaussian there say?"""
+"""Climbing: where is the highest point, and what does a Gaussian there say? And how each optimizer gets there."""
 
+from .landscapes import LANDSCAPES, Landscape, bowl, posterior_landscape
 from .laplace import Hump, LaplaceFit, climb_further, fit_laplace
 from .map import MAPFit, Mode, fit_map
+from .optimizers import OPTIMIZERS, Path, descend
 
-__all__ = ["Hump", "LaplaceFit", "MAPFit", "Mode", "climb_further", "fit_laplace", "fit_map"]
+__all__ = [
+    "LANDSCAPES",
+    "OPTIMIZERS",
+    "Hump",
+    "Landscape",
+    "LaplaceFit",
+    "MAPFit",
+    "Mode",
+    "Path",
+    "bowl",
+    "climb_further",
+    "descend",
+    "fit_laplace",
+    "fit_map",
+    "posterior_landscape",
+]
