@@ -13,7 +13,7 @@ import pytest
 import xarray as xr
 
 import bayes_sandbox as bs
-from bayes_sandbox import comparison
+from bayes_sandbox import comparison, problems
 from bayes_sandbox.records import Evidence
 
 FAST = {"num_warmup": 300, "num_samples": 500}
@@ -162,6 +162,23 @@ def test_contradicting_estimates_are_both_demoted() -> None:
 
 def replaced(e: Evidence, error: float) -> Evidence:
     return Evidence(e.method, e.log_evidence, error, e.num_evaluations, e.seconds, e.trusted, e.warnings)
+
+
+@pytest.mark.parametrize("name", ["spike on a hump 2d", "eggbox"])
+def test_a_mode_that_only_the_grid_met_is_known_to_all_who_come_after(name: str) -> None:
+    """Climbs miss it, so does NUTS: not the grid alone must be right, the others must not contradict it."""
+    problem = problems.find(name)
+    found = bs.compare(problem.make(), num_warmup=300, num_samples=300)
+    assert found.best is not None
+    assert found.best.method == "grid"
+    assert abs(found.best.log_evidence - problem.log_evidence) < 1e-4
+    assert found.grid is not None
+    assert found.grid.laplace is not None
+    assert found.laplace is not None
+    assert len(found.laplace.humps) == len(found.grid.laplace.humps) > 1
+    for estimate in found.evidence:
+        if estimate.trusted:
+            assert abs(estimate.log_evidence - problem.log_evidence) < 4 * estimate.error, estimate.method
 
 
 def test_an_estimator_named_for_an_improper_prior_raises(improper: bs.Comparison) -> None:

@@ -58,10 +58,14 @@ class Workbench:
 
     @cached_property
     def grid(self) -> GridFit:
+        """A grid's fit, made once; modes that it met are known to whoever asks for the modes from then on."""
         options = {"seed": self.seed, "laplace": self.laplace, "progress": self.progress}
         with self.budget.spending():
             left = max(self.budget.left, NO_TIME)
-            return made(self.parts, "grid", lambda: fit_grid(self.model, budget=left, **options))
+            fit = made(self.parts, "grid", lambda: fit_grid(self.model, budget=left, **options))
+        if fit.laplace is not None and len(fit.laplace.humps) > len(self.laplace.humps):
+            self.__dict__["laplace"] = fit.laplace
+        return fit
 
     @cached_property
     def nuts(self) -> NUTSFit:

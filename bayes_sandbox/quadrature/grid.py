@@ -46,7 +46,8 @@ class GridFit:
     `mean` and `sd` are by parameter name, in the user's units; `marginals` by component label; `draws` are
     name → (chain, draw, …) with an effective size of `draws_ess`. `log_integral` is log ∫ p(D|θ) p(θ) dθ, which is
     the evidence where the prior is proper. `edge_mass` is the share on the outermost nodes, `num_nodes` the size of
-    the final grid. Where the fit was declined `skipped` says why, and the numbers are NaN.
+    the final grid; `laplace` holds the modes known when it was done, which may be more than those it began with. Where
+    the fit was declined `skipped` says why, the numbers are NaN and `laplace` is None.
     """
 
     evidence: Evidence
@@ -66,6 +67,7 @@ class GridFit:
     message: str
     num_evaluations: int
     seconds: float
+    laplace: LaplaceFit | None
 
     def quantile(self, probability: float) -> dict[str, float]:
         """Return, for each component, the value below which this much of the posterior lies."""
@@ -227,6 +229,7 @@ def _record(job: Job, integral: Integral, drawn: Drawn, doubts: list[str], start
         message="; ".join(doubts) if doubts else f"converged: {how}",
         num_evaluations=job.num_evaluations,
         seconds=seconds,
+        laplace=job.laplace,
     )
 
 
@@ -310,4 +313,5 @@ def _declined(model: Model, why: str, started: float) -> GridFit:
         message=why,
         num_evaluations=0,
         seconds=seconds,
+        laplace=None,
     )
