@@ -62,6 +62,7 @@ _HOMES = {
     "study_order": "studies.order",
     "study_sequential": "studies.sequential",
     "study_sensitivity": "studies.sensitivity",
+    "study_regularization": "studies.regularization",
     "study_coordinates": "studies.coordinates",
     "study_optimizers": "studies.optimizers",
     "main": "cli",

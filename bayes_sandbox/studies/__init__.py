@@ -13,6 +13,7 @@ STUDIES = {
     "prior-width": "What does the width of a prior cost?",
     "order": "How many terms, predictors or components does a model need?",
     "sequential": "Does the order of data matter? How fast does a posterior learn?",
+    "regularization": "How strong a penalty, how wide a prior?",
     "coordinates": "What stays and what moves under a change of variables?",
     "optimizers": "How does each optimizer get down, and at what cost?",
     "sensitivity": "How much hangs on the prior, and how much on the likelihood?",

@@ -146,7 +146,7 @@ def _row(name: str, order: Any, seed: int) -> Row:
     total = whole.num_observations
     out = np.arange(total) % family.held_out_each == family.held_out_each - 1
     train = with_observations(whole, ~out)
-    found, draws, source = _fitted(train, seed)
+    found, draws, source = fitted(train, seed)
     loo, num = leave_one_out(train, draws), int((~out).sum())
     return {
         "family": name,
@@ -171,7 +171,7 @@ def _row(name: str, order: Any, seed: int) -> Row:
 _NOTHING = Evidence("none", np.nan, np.inf, 0, 0.0, False, ("no estimate is trusted",))
 
 
-def _fitted(model: Model, seed: int) -> tuple[Evidence, Mapping[str, np.ndarray], Row]:
+def fitted(model: Model, seed: int) -> tuple[Evidence, Mapping[str, np.ndarray], Row]:
     """Return the best evidence, posterior draws, and where these are from: a grid that can be trusted, else NUTS.
 
     Where chains stay in one of many mirror images, as those of a mixture do, tempering may still tell.
