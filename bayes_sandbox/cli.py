@@ -77,6 +77,18 @@ def list_models(folder: Path) -> None:
 
 
 @cli.command()
+@click.argument("script", metavar="MODEL.py", type=click.Path(path_type=Path))
+@click.option("--format", "form", type=click.Choice(["text", "latex", "html"]), default="text", show_default=True)
+@click.option("--set", "settings", metavar="NAME=VALUE", multiple=True, help="An argument of make_model.")
+@click.option("--traceback", "show_traceback", is_flag=True, help="Show where an error came from.")
+def explain(script: Path, form: str, settings: tuple[str, ...], show_traceback: bool) -> None:
+    """Say what a model is as a regularized loss, as Bayes, and as a library's call."""
+    from .running import explain_script
+
+    _guarded(lambda: explain_script(script, settings, form), {"show_traceback": show_traceback})
+
+
+@cli.command()
 @click.argument("name", required=False)
 @click.argument("script", metavar="[MODEL.py]", required=False, type=click.Path(path_type=Path))
 @click.option("--fast", is_flag=True, help="A small setting, in half a minute.")

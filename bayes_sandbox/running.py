@@ -177,6 +177,16 @@ def _folder_name(name: str) -> str:
     return "".join(c if c.isalnum() or c in "-_." else "_" for c in name).strip(".") or "model"
 
 
+def explain_script(script: Path, settings: tuple[str, ...], form: str) -> int:
+    """Print what a script's model is as a regularized loss; return the exit code."""
+    from .regularization import explain
+
+    with redirect_stdout(sys.stderr):
+        said = explain(load_model(script, settings))
+    print({"text": str, "latex": lambda e: e.latex, "html": lambda e: e._repr_html_()}[form](said))
+    return 0
+
+
 def redraw_run(folder: Path) -> int:
     """Draw the report of a kept run, or the page of a kept study, again."""
     from .report import redraw

@@ -110,6 +110,21 @@ def test_list_shows_the_models_of_the_repository() -> None:
     assert all(len(line) < 80 for line in result.stdout.splitlines())
 
 
+def test_explain_reads_a_model_as_a_regularized_loss() -> None:
+    script = str(ROOT / "models" / "breast_cancer.py")
+    text, latex, html = (
+        CliRunner().invoke(cli, ["explain", script, "--set", "columns=3", "--format", form]).stdout
+        for form in ("text", "latex", "html")
+    )
+    assert "Σ (log(1 + eᶠ) − y f)" in text
+    assert "LogisticRegression(C=4, l1_ratio=0, fit_intercept=False)" in text
+    assert r"\underbrace" in latex
+    assert "<table>" in html
+    refused = CliRunner().invoke(cli, ["explain", "missing.py"])
+    assert refused.exit_code == 2
+    assert "missing.py" in refused.stderr
+
+
 def test_check_finds_the_installation_sound() -> None:
     result = CliRunner().invoke(cli, ["check"])
     assert result.exit_code == 0

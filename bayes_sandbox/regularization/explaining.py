@@ -142,7 +142,7 @@ def explain(model: Model) -> Explanation:
     <BLANKLINE>
     The same mode elsewhere
       sklearn.linear_model.Ridge(alpha=0.0625, fit_intercept=False)
-      sklearn.linear_model.SGDRegressor(loss='squared_error', penalty='l2', alpha=0.03125, fit_intercept=False)
+      sklearn.linear_model.SGDRegressor(alpha=0.03125, fit_intercept=False)
       statsmodels.api.OLS(y, X).fit_regularized(alpha=0.03125, L1_wt=0)
     """
     model = require_model(model)
@@ -274,7 +274,7 @@ def _value(site: Any, with_log: bool) -> float:
 
 
 def _bayes(parameters: tuple[str, ...], data: str) -> str:
-    theta = ", ".join(parameters) if len(parameters) < 4 else "θ"
+    theta = ", ".join(parameters) if len(parameters) < 3 else "θ"
     return f"p({theta} | {data}) = p({data} | {theta}) p({theta}) / p({data})"
 
 

@@ -64,7 +64,7 @@ _ALL = (
         ("squared",),
         ("l2",),
         _mean,
-        SK + "SGDRegressor(loss='squared_error', penalty='l2', alpha={strength})",
+        SK + "SGDRegressor(alpha={strength})",
     ),
     Convention(
         "LogisticRegression",

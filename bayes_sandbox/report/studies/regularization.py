@@ -69,13 +69,14 @@ def scores(tables: Tables) -> Figure:
 FIGURES = {
     "paths": (
         paths,
-        "The first six weights as the penalty grows. Solid: the MAP, which is the penalised fit; dashed, with the middle "
-        "90 %: the posterior. Under L1 weights of the MAP are exactly zero, one after the other; no posterior mean is.",
+        "The first six weights as the penalty grows. Solid: the MAP, which is the penalised fit; dashed, with the "
+        "middle 90 %: the posterior. Under L1 weights of the MAP are exactly zero, one after the other; no posterior "
+        "mean is.",
     ),
     "scores": (
         scores,
-        "Judges of the strength, each one's choice filled: the evidence and LOO, nothing held out; cross-validation; the "
-        "loss on what was held out. Below them the loss in training: the distance is the generalisation gap. Dotted: the "
-        "strength of the highest evidence, in closed form.",
+        "Judges of the strength, each one's choice filled: the evidence and LOO, nothing held out; cross-validation; "
+        "the loss on what was held out. Below them the loss in training: the distance is the generalisation gap. "
+        "Dotted: the strength of the highest evidence, in closed form.",
     ),
 }
