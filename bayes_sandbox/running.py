@@ -183,7 +183,7 @@ def explain_script(script: Path, settings: tuple[str, ...], form: str) -> int:
 
     with redirect_stdout(sys.stderr):
         said = explain(load_model(script, settings))
-    print({"text": str, "latex": lambda e: e.latex, "html": lambda e: e._repr_html_()}[form](said))
+    print({"text": str(said), "latex": said.latex, "html": said._repr_html_()}[form])
     return 0
 
 
