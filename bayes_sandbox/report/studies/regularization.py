@@ -62,8 +62,18 @@ def scores(tables: Tables) -> Figure:
             axes.axvline(row["strength"], color=BLUE, lw=0.8, ls=":")
         axes.set(xscale="log", xlabel="strength λ", title=TITLES[penalty])
     panels[0].set_ylabel("nats an observation: lower is better")
+    panels[0].set_ylim(top=_highest(tables))
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right upper")
     return figure
+
+
+def _highest(tables: Tables) -> float:
+    """Return where to cut the picture: cross-validation of a high polynomial knows no bounds."""
+    (others,) = columns(
+        [{"loss": row[j]} for row in tables["scores"] for j in LOOKS if j != "cross_validation_loss"], "loss"
+    )
+    low, high = np.nanmin(others), np.nanmax(others)
+    return float(high + 0.1 * (high - low))
 
 
 FIGURES = {
@@ -77,6 +87,6 @@ FIGURES = {
         scores,
         "Judges of the strength, each one's choice filled: the evidence and LOO, nothing held out; cross-validation; "
         "the loss on what was held out. Below them the loss in training: the distance is the generalisation gap. "
-        "Dotted: the strength of the highest evidence, in closed form.",
+        "Dotted: the strength of the highest evidence, in closed form. Cut off where only cross-validation goes on.",
     ),
 }
