@@ -12,7 +12,7 @@ from .libraries import CONVENTIONS, Convention
 from .losses import LOSSES
 from .penalties import PENALTIES
 from .predictors import Predictor
-from .reading import is_known, read
+from .reading import is_known, number, read
 
 LOSS_OF: dict[type, tuple[str, str]] = {  # family → loss, and its scale
     dist.Normal: ("squared", "scale"),
@@ -40,39 +40,36 @@ def library_calls(
     loss, scale_name = LOSS_OF[type(likelihood[0])]
     priors = [bare(t[penalised[0]]["fn"]) for t in traces]
     penalty = PENALTY_OF.get(type(priors[0]))
-    scale = read([getattr(f, scale_name) for f in likelihood], points) if scale_name else "1"
-    found = _strengths(penalty, priors, points)
+    scales = [getattr(f, scale_name) for f in likelihood] if scale_name else [1.0]
+    scale, known = read(scales, points), number(scales)
+    found = _strengths(penalty, priors)
     if penalty is None or found is None or scale in ("s", "·"):
         return [], []
     ratio, strength = found
     num = model.num_observations
     options = {"l1_ratio": ratio, **_loss_options(loss, likelihood[0])}
     calls = [
-        _call(c, LOSSES[loss].power, strength, num, scale, options, bool(intercepts))
+        _call(c, LOSSES[loss].power, strength, num, scale if known is None else known, options, bool(intercepts))
         for c in CONVENTIONS.values()
         if c.call and loss in c.losses and penalty in c.penalties
     ]
     return calls, _notes(traces, predictor, intercepts, scale, c_offset=bool(np.any(predictor.offset)))
 
 
-def _strengths(penalty: str | None, priors: list[Any], points: list[Any]) -> tuple[float, float] | None:
+def _strengths(penalty: str | None, priors: list[Any]) -> tuple[float, float] | None:
     """Return (share of L1, λ in nats) of a prior that is the same everywhere and centred; None where it is not."""
     if penalty == "elastic_net":
-        one, two = (read([getattr(p, a) for p in priors], points) for a in ("laplace_scale", "normal_scale"))
-        if not (_is_one(one) and _is_one(two)):
+        one, two = (number([getattr(p, a) for p in priors]) for a in ("laplace_scale", "normal_scale"))
+        if one is None or two is None:
             return None
-        l1, l2 = 1 / float(one), 1 / float(two) ** 2
+        l1, l2 = 1 / one, 1 / two**2
         return l1 / (l1 + l2), l1 + l2
     if penalty is None:
         return None
-    loc, scale = (read([getattr(p, a) for p in priors], points) for a in ("loc", "scale"))
-    if loc != "0" or not _is_one(scale):
+    loc, scale = (number([getattr(p, a) for p in priors]) for a in ("loc", "scale"))
+    if loc != 0 or scale is None:
         return None
-    return (1.0 if penalty == "l1" else 0.0), PENALTIES[penalty].strength(float(scale))
-
-
-def _is_one(text: str) -> bool:
-    return is_known(text) and text != "s"
+    return (1.0 if penalty == "l1" else 0.0), PENALTIES[penalty].strength(scale)
 
 
 def _loss_options(loss: str, fn: Any) -> dict[str, float]:
@@ -80,16 +77,15 @@ def _loss_options(loss: str, fn: Any) -> dict[str, float]:
 
 
 def _call(
-    whose: Convention, power: int, strength: float, num: int, scale: str, options: dict[str, float], intercept: bool
+    whose: Convention, power: int, strength: float, num: int, scale: float | str, options: Any, intercept: bool
 ) -> str:
     """Return a call with its strength as a number, or as an expression in a scale that is a parameter."""
-    if is_known(scale):
-        nats = strength * float(scale) ** power
-        text = _brief(whose.theirs(nats, num, float(scale)))
+    if not isinstance(scale, str):
+        text = _brief(whose.theirs(strength * scale**power, num, scale))
+    elif whose.name == "HuberRegressor":
+        text = f"{_brief(strength)} * {scale}"
     else:  # λ of Σ l + λ h is strength · scale^power
         text = f"{_brief(whose.theirs(strength, num, 1.0))} * {scale}{'**2' if power == 2 else ''}"
-        if whose.name == "HuberRegressor":
-            text = f"{_brief(strength)} * {scale}"
     filled = whose.call.format(strength=text, **{k: _brief(v) for k, v in options.items()})
     if filled.startswith("sklearn") and not intercept:
         filled = filled[:-1] + ", fit_intercept=False)"

@@ -40,6 +40,17 @@ def read(values: list[Any], points: list[Any]) -> str:
     return MIXED
 
 
+def number(values: list[Any]) -> float | None:
+    """Return the one number that an argument is at all points and in all elements, to every digit; else None.
+
+    >>> number([0.25, 0.25]), number([1.0, 3.0])
+    (0.25, None)
+    """
+    arrays = [np.asarray(v) for v in values]
+    first = arrays[0].flat[0] if arrays[0].size else np.nan
+    return float(first) if all((a == first).all() for a in arrays) else None
+
+
 def is_known(text: str) -> bool:
     """Whether what was read is a number, or numbers.
 
