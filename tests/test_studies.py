@@ -201,7 +201,7 @@ def test_nodes_grow_by_one_factor_with_each_axis():
 
 def test_a_prior_average_gains_like_the_root_of_its_draws():
     runs = where(fast("dimension").tables["runs"], method="prior_average")
-    for d in (1, 3, 5):
+    for d in (1, 2, 4):
         rows = where(runs, dimension=d)
         assert slope(np.log(column(rows, "num_evaluations")), np.log(column(rows, "gap"))) == pytest.approx(
             -0.5, abs=0.2
