@@ -21,6 +21,7 @@ from numpyro.distributions import biject_to, constraints
 from .batches import batch_size, chunk_size, evaluate, in_batches
 from .model import Model
 from .naming import labels
+from .sites import is_latent
 
 Position = jax.Array | np.ndarray
 NUM_PARTS = 3  # of a log density: prior, likelihood, Jacobian
@@ -79,7 +80,7 @@ class Coordinates:
         log_dets = [jnp.zeros(())]
 
         def place(site: Any) -> Any:
-            if not _is_latent(site):
+            if not is_latent(site):
                 return None
             name, transform = site["name"], _transform(site)
             params[name] = transform(parts[name])
@@ -98,7 +99,7 @@ class Coordinates:
         parts: dict[str, jax.Array] = {}
 
         def take(site: Any) -> Any:
-            if not _is_latent(site):
+            if not is_latent(site):
                 return None
             value = jnp.asarray(params[site["name"]], float)
             parts[site["name"]] = _transform(site).inv(value).reshape(-1)
@@ -204,7 +205,7 @@ class Coordinates:
         finite: dict[str, bool] = {}
 
         def look(site: Any) -> Any:
-            if not _is_latent(site):
+            if not is_latent(site):
                 return None
             finite[site["name"]] = _is_finite(site["fn"].support)
             return jnp.asarray(self._model.structure.example[site["name"]])
@@ -253,10 +254,6 @@ def _is_finite(support: Any) -> bool:
         support = support.base_constraint
     bounds = getattr(support, "lower_bound", None), getattr(support, "upper_bound", None)
     return isinstance(support, type(constraints.simplex)) or all(b is not None for b in bounds)
-
-
-def _is_latent(site: Any) -> bool:
-    return site["type"] == "sample" and not site["is_observed"]
 
 
 def _transform(site: Any) -> Any:

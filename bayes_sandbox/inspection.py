@@ -15,6 +15,7 @@ from numpyro.distributions import biject_to
 
 from .errors import ModelError
 from .seeds import as_key
+from .sites import bare
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ def inspect_program(program: Callable[..., Any], args: tuple[Any, ...], kwargs: 
         _check_kind(site)
     samples = {n: s for n, s in traces[0].items() if s["type"] == "sample"}
     latent = {n: s for n, s in samples.items() if not s["is_observed"]}
-    factors = {n: s for n, s in samples.items() if s["is_observed"] and isinstance(_bare(s["fn"]), dist.Unit)}
+    factors = {n: s for n, s in samples.items() if s["is_observed"] and isinstance(bare(s["fn"]), dist.Unit)}
     data = {n: s for n, s in samples.items() if s["is_observed"] and n not in factors}
     if not latent:
         raise ModelError("the program has no latent site: there is no parameter to infer; add a numpyro.sample")
@@ -125,7 +126,7 @@ def _check_latent(name: str, site: Any) -> None:
     support = site["fn"].support
     if support is None or support.is_discrete:
         raise ModelError(
-            f"{name!r} is a discrete latent parameter ({type(_bare(site['fn'])).__name__}); gradients and grids need "
+            f"{name!r} is a discrete latent parameter ({type(bare(site['fn'])).__name__}); gradients and grids need "
             "continuous ones: sum it out by hand, e.g. with jax.scipy.special.logsumexp or a mixture distribution"
         )
     if not np.issubdtype(jnp.result_type(site["value"]), np.floating):
@@ -162,7 +163,7 @@ def _check_data(name: str, site: Any, fixed_support: bool) -> None:
     if fixed_support and not (inside := _inside(fn, value)[used]).all():
         raise ModelError(
             f"{int((~inside).sum())} of {inside.size} values of {name!r} lie outside the support of "
-            f"{type(_bare(fn)).__name__}, e.g. {value[used][~inside].flat[0]:g}; "
+            f"{type(bare(fn)).__name__}, e.g. {value[used][~inside].flat[0]:g}; "
             "check the data, or choose a likelihood that can produce it"
         )
 
@@ -197,14 +198,6 @@ def _same_support(one: Any, other: Any) -> bool:
         return bool(one["fn"].support == other["fn"].support)
     except (TypeError, ValueError):
         return False
-
-
-def _bare(fn: Any) -> Any:
-    while hasattr(fn, "base_dist") and isinstance(
-        fn, dist.Independent | dist.MaskedDistribution | dist.ExpandedDistribution
-    ):
-        fn = fn.base_dist
-    return fn
 
 
 def _improper(site: Any) -> str:

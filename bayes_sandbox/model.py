@@ -29,6 +29,7 @@ from .program import (
     replace_prior,
 )
 from .seeds import as_key, as_rng
+from .sites import is_latent
 from .supports import log_prob_at_edge, log_prob_inside
 
 __all__ = ["Model", "ModelError", "Params", "require_model"]
@@ -241,6 +242,10 @@ class Model:
         with handlers.block(), numpyro.validation_enabled(False):
             program = handlers.substitute(self._program, substitute_fn=substitute_fn)
             return handlers.trace(program).get_trace(*self._args, **self._kwargs)
+
+    def trace_at(self, params: Params) -> Any:
+        """Return NumPyro's trace of the program with these values of its latent sites."""
+        return self.trace_with(lambda site: params[site["name"]] if is_latent(site) else None)
 
     # --- one half stays, the other is swapped ---------------------------------------------------------------
 

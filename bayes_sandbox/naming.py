@@ -4,7 +4,8 @@ from typing import Any
 
 import jax
 import numpy as np
-import numpyro.distributions as dist
+
+from .sites import bare
 
 
 def labels(name: str, shape: tuple[int, ...]) -> list[str]:
@@ -21,8 +22,7 @@ def labels(name: str, shape: tuple[int, ...]) -> list[str]:
 def describe(name: str, fn: Any) -> str:
     """Return 'mu ~ Normal(loc=0, scale=10)'; an array shows its shape, and what depends on parameters a dot."""
     shape = tuple(fn.shape())
-    while isinstance(fn, dist.Independent | dist.ExpandedDistribution | dist.MaskedDistribution):
-        fn = fn.base_dist
+    fn = bare(fn)
     shown = [f"{name}={_brief(getattr(fn, name))}" for name in fn.arg_constraints if hasattr(fn, name)]
     size = f", shape {shape}" if shape else ""
     return f"{name} ~ {type(fn).__name__}({', '.join(shown)}){size}"

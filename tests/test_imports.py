@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parents[1] / "bayes_sandbox"
 
 # From the ground up; a module knows its own layer and those below it.
 LAYERS = (
-    {"batches", "compiler", "errors", "parts", "naming", "seeds", "supports"},
+    {"batches", "compiler", "errors", "parts", "naming", "seeds", "sites", "supports"},
     {"inspection", "program", "records", "progress", "budget"},
     {"model", "coordinates", "regularization"},
     {"problems", "variants"},

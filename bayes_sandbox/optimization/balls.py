@@ -16,10 +16,12 @@ from ..compiler import compiled
 from ..coordinates import Coordinates
 from ..model import Model
 from ..regularization.distributions import Ball, norm
+from ..sites import is_latent
 from .climb import Climb, Kind
 from .surface import Surface
 
 OUTSIDE = 1e9  # a position whose w is on the sphere to every digit
+INSIDE = 1e-9  # of the radius: where the search begins
 POLISHES = 6
 
 
@@ -52,7 +54,7 @@ class Balls:
         parts, slack = self._coords.split(x), []
 
         def place(site: Any) -> Any:
-            if site["type"] != "sample" or site["is_observed"]:
+            if not is_latent(site):
                 return None
             name = site["name"]
             if name not in self.sites:
@@ -81,10 +83,9 @@ class Balls:
 
     def settle(self, surface: Surface, ran: Climb) -> Climb | None:
         """Return the mode on a sphere that a climb ran towards; None where it is none."""
-        x = ran.position.copy()
-        for where in self._where.values():
-            x[where] = 0.0
-        x = self._kept(x, self._coords.params_at(ran.position))
+        x, params = ran.position.copy(), self._coords.params_at(ran.position)
+        for name, where in self._where.items():
+            x[where] = params[name] * (1 - INSIDE)
         found = minimize(
             lambda v: tuple(map(np.asarray, self._value(v))),
             x,
@@ -104,24 +105,17 @@ class Balls:
             return None
         return self._on_sphere(surface, ran, found.x, weights)
 
-    def _kept(self, x: np.ndarray, params: Any) -> np.ndarray:
-        for name, where in self._where.items():
-            x[where] = params[name] * (1 - 1e-9)
-        return x
-
     def _on_sphere(self, surface: Surface, ran: Climb, x: np.ndarray, weights: np.ndarray) -> Climb | None:
         for _ in range(POLISHES):
             moved, new = map(np.asarray, self._newton(x, weights))
             if not np.isfinite(moved).all() or np.abs(moved - x).max() > 1e-3 * (1 + np.abs(x).max()):
                 break
             x, weights = moved, new
-        position = x.copy()
+        position, pinned = x.copy(), np.zeros(len(x))
         for where in self._where.values():
             position[where] = OUTSIDE * x[where] / np.linalg.norm(x[where])
+            pinned[where] = 1.0
         value = surface.value(position)
         if not np.isfinite(value) or value > ran.value + 1e-9 * (1 + abs(value)):
             return None
-        pinned = np.zeros(len(x))
-        for where in self._where.values():
-            pinned[where] = 1.0
         return Climb(position, value, np.concatenate([ran.path, position[None]]), Kind.EDGE, pinned)

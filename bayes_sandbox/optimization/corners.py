@@ -18,6 +18,7 @@ from ..compiler import compiled
 from ..coordinates import Coordinates
 from ..model import Model
 from ..regularization.distributions import ElasticNet
+from ..sites import bare, is_latent
 from .climb import Climb, Kind, climb
 from .edges import Pinned
 from .surface import Density, Surface
@@ -57,7 +58,7 @@ class Split:
 
         def place(site: Any) -> Any:
             nonlocal start
-            if site["type"] != "sample" or site["is_observed"]:
+            if not is_latent(site):
                 return None
             name = site["name"]
             if name not in self.sites:
@@ -113,8 +114,7 @@ class Split:
 
 def _corner(fn: Any) -> tuple[Any, Any] | None:
     """Return (loc, b) of the −|w − loc|/b in a log density, or None where there is no such term."""
-    while isinstance(fn, dist.Independent | dist.ExpandedDistribution | dist.MaskedDistribution):
-        fn = fn.base_dist
+    fn = bare(fn)
     if isinstance(fn, dist.Laplace):
         return fn.loc, fn.scale
     return (0.0, fn.laplace_scale) if isinstance(fn, ElasticNet) else None

@@ -18,6 +18,7 @@ from ..compiler import compiled
 from ..coordinates import Coordinates
 from ..model import Model
 from ..regularization.distributions import ElasticNet, GroupLaplace, norm
+from ..sites import bare, is_data, is_latent
 from .climb import NUDGE, Climb, Kind, climb, walk
 from .edges import Pinned
 from .surface import Density, Surface
@@ -33,9 +34,9 @@ def kinked(model: Model) -> bool:
     found: list[bool] = []
 
     def look(params: Any) -> None:
-        trace = _trace(model, params)
-        found.extend(_kink(s["fn"], s["value"]) is not None for n, s in trace.items() if _is_data(s))
-        found.extend(isinstance(_bare(s["fn"]), GroupLaplace) for s in trace.values() if _is_latent(s))
+        trace = model.trace_at(params)
+        found.extend(_kink(s["fn"], s["value"]) is not None for s in trace.values() if is_data(s))
+        found.extend(isinstance(bare(s["fn"]), GroupLaplace) for s in trace.values() if is_latent(s))
 
     jax.eval_shape(look, model.structure.example)
     return any(found)
@@ -66,11 +67,10 @@ class Kinks:
     def _terms(self, position: jax.Array) -> Iterator[tuple[jax.Array, str | None]]:
         """Yield c|r| of every kink, and the latent site that it is a corner of, if it is one."""
         params = self._coords.constrain(position)
-        for name, site in _trace(self._model, params).items():
-            if _is_data(site) or _is_latent(site):
-                sizes = _kink(site["fn"], site["value"])
-                if sizes is not None:
-                    yield sizes, name if _is_latent(site) else None
+        for name, site in self._model.trace_at(params).items():
+            sizes = _kink(site["fn"], site["value"]) if site["type"] == "sample" else None
+            if sizes is not None:
+                yield sizes, name if is_latent(site) else None
 
     def _corner_sizes(self, position: jax.Array) -> dict[str, jax.Array]:
         return {name: sizes for sizes, name in self._terms(position) if name}
@@ -141,9 +141,9 @@ class Kinks:
         """Return where the corners are: zero, or the loc of a Laplace prior."""
         params = {k: jnp.asarray(v) for k, v in self._coords.params_at(position).items()}
         where = {n: np.zeros(s) for n, s in self._model.structure.unconstrained_shapes.items()}
-        for name, site in _trace(self._model, params).items():
-            if _is_latent(site) and name in where:
-                where[name] = np.broadcast_to(np.asarray(getattr(_bare(site["fn"]), "loc", 0.0)), where[name].shape)
+        for name, site in self._model.trace_at(params).items():
+            if is_latent(site) and name in where:
+                where[name] = np.broadcast_to(np.asarray(getattr(bare(site["fn"]), "loc", 0.0)), where[name].shape)
         return np.concatenate([w.reshape(-1) for w in where.values()])
 
     def _judged(self, surface: Surface, position: np.ndarray, held: np.ndarray, path: np.ndarray) -> Climb:
@@ -193,21 +193,3 @@ def _kink(fn: Any, value: Any) -> jax.Array | None:
     if isinstance(fn, GroupLaplace):
         return norm(value) / fn.scale
     return None
-
-
-def _bare(fn: Any) -> Any:
-    while isinstance(fn, dist.Independent | dist.ExpandedDistribution | dist.MaskedDistribution):
-        fn = fn.base_dist
-    return fn
-
-
-def _is_latent(site: Any) -> bool:
-    return bool(site["type"] == "sample" and not site["is_observed"])
-
-
-def _is_data(site: Any) -> bool:
-    return bool(site["type"] == "sample" and site["is_observed"])
-
-
-def _trace(model: Model, params: Any) -> Any:
-    return model.trace_with(lambda site: params[site["name"]] if _is_latent(site) else None)

@@ -1,5 +1,6 @@
 """From a regularized loss to a model: which prior and likelihood have this objective as their −log joint?"""
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +11,7 @@ from numpyro.distributions import constraints
 
 from ..errors import UserError, suggestion
 from ..model import Model
-from .libraries import find_convention
+from .libraries import Convention, find_convention
 from .losses import LOSSES, Loss
 from .penalties import PENALTIES, STEPPED, Penalty
 
@@ -58,12 +59,13 @@ def from_loss(
         The noise's: σ of a squared or Huber loss, b of an absolute or quantile one. A loss alone leaves it open; the
         posterior and the evidence need it. A distribution makes it a parameter, and the prior of w scales with it.
     intercept
-        True: unpenalised, a flat prior, with which there is no evidence; False: none; or a prior of its own.
+        True: unpenalised, a flat prior, with which there is no evidence; False: none; or a prior of its own. Under
+        `fused` and `smooth` it is the `level`, which is always there.
     positive
         w ≥ 0: a half-normal under `l2`, an exponential under `l1`.
     options
-        `threshold` (Huber), `quantile`, `l1_ratio`, `size` of a group, `scale`-free `radius`, `width` of a Student-t or
-        horseshoe.
+        `threshold` (of Huber's loss), `quantile`, `l1_ratio`, `size` of a group, `radius` of the ball, `width` of a
+        Student-t or horseshoe.
 
     Returns
     -------
@@ -86,49 +88,34 @@ def from_loss(
     (0.90625, 0.90625)
     """
     law, prior = _loss(loss), _penalty(penalty)
-    whose = find_convention(convention)
-    if loss not in whose.losses or penalty not in (*whose.penalties, "none"):
-        raise UserError(
-            f"{convention} minimises {whose.objective}: a {' or '.join(whose.losses)} loss with "
-            f"{' or '.join(whose.penalties)}, not {loss} with {penalty}"
-        )
-    x, y = np.asarray(x), np.asarray(y)
-    if x.ndim != 2 or len(x) != len(y):
-        raise UserError(f"expected features (n, p) and n targets, got shapes {x.shape} and {y.shape}")
-    mine = _options(law, prior, options)
-    fixed = not _is_prior(scale)
-    if fixed and not float(scale) > 0:
-        raise UserError(f"expected a positive scale of the noise, got {scale}")
-    if not fixed and convention == "HuberRegressor":
-        raise UserError("HuberRegressor's strength means a prior only at a known scale: give a number")
+    whose = _convention(convention, law, prior)
+    x, y = _data(x, y)
+    of_loss, of_penalty = _options(law, prior, options)
+    is_known = not isinstance(scale, dist.Distribution)
 
     def nats(scale: Any) -> Any:
         """Return λ of a loss that is a −log likelihood."""
         return whose.penalised(strength, len(y), scale) * scale**-law.power
 
-    if strength < 0 or (penalty not in FLAT and strength == 0):
-        raise UserError(f"expected a positive strength, got {strength}; without a penalty it is penalty='none'")
-    if penalty == "student_t" and not (fixed and nats(float(scale)) > 0.5):
+    _check_numbers(prior, whose, strength, scale, is_known)
+    if penalty == "student_t" and not (is_known and nats(float(scale)) > 0.5):
         raise UserError(
             "the Student-t penalty is a density only where λ in nats (strength × the loss's weight) is over ½"
         )
-    make = _made(prior, positive)
-    shape = _shape(law, prior, x, y, mine)
+    make, shape = _made(prior, positive), _shape(law, prior, x, y, of_penalty)
 
     def weights_prior(scale: Any) -> dist.Distribution:
-        return make(nats(scale), shape, **mine[1])
+        return make(nats(scale), shape, **of_penalty)
 
-    entries: dict[str, Any] = {} if fixed or not law.scaled else {"scale": scale}
-    own = "steps" if penalty in STEPPED else "w"
-    entries[own] = weights_prior(float(scale)) if fixed else weights_prior if law.scaled else weights_prior(1.0)
-    if own == "steps":
-        entries["level"] = dist.ImproperUniform(constraints.real, (), ())
-    if intercept is not False and own == "w":
-        entries["intercept"] = _flat_intercept(law, y) if intercept is True else intercept
-    inputs = {"x": x} | ({"scale": float(scale)} if fixed and law.scaled else {})
+    entries: dict[str, Any] = {} if is_known or not law.scaled else {"scale": scale}
+    own, beside = ("steps", "level") if penalty in STEPPED else ("w", "intercept")
+    entries[own] = weights_prior if "scale" in entries else weights_prior(float(scale) if law.scaled else 1.0)
+    if beside == "level" or intercept is not False:
+        entries[beside] = intercept if isinstance(intercept, dist.Distribution) else _flat_intercept(law, y)
+    inputs = {"x": x} | ({"scale": float(scale)} if is_known and law.scaled else {})
     return Model(
         entries,
-        _likelihood(law, tuple(entries), mine[0]),
+        _likelihood(law, tuple(entries), of_loss),
         observed=y,
         inputs=inputs,
         name=name or (loss if penalty == "none" else f"{loss} + {penalty}"),
@@ -150,28 +137,46 @@ def weights(params: Any) -> Any:
 def _likelihood(law: Loss, names: tuple[str, ...], options: dict[str, float]) -> Callable[..., dist.Distribution]:
     """Return a likelihood whose arguments are the model's own, by name."""
 
-    def likelihood(x: Any, **given: Any) -> dist.Distribution:
+    def likelihood(**given: Any) -> dist.Distribution:
         w = weights(given)
         if law.name != "multinomial":
             w = jnp.ravel(w)  # groups
-        prediction = x @ w + given.get("intercept", 0.0)
+        prediction = given["x"] @ w + given.get("intercept", 0.0)
         assert law.law is not None
         return law.law(prediction, given.get("scale", 1.0), **options)
 
     arguments = dict.fromkeys((*names, "x", *(["scale"] if law.scaled else [])))
-    return _with_arguments(likelihood, tuple(arguments))
-
-
-def _with_arguments(function: Callable[..., Any], names: tuple[str, ...]) -> Callable[..., Any]:
-    import inspect
-
-    def call(**given: Any) -> Any:
-        return function(**given)
-
-    call.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-        [inspect.Parameter(n, inspect.Parameter.KEYWORD_ONLY) for n in names]
+    likelihood.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [inspect.Parameter(n, inspect.Parameter.KEYWORD_ONLY) for n in arguments]
     )
-    return call
+    return likelihood
+
+
+def _convention(name: str, law: Loss, prior: Penalty) -> Convention:
+    """Return the convention of a strength; raise `UserError` where it is of another objective."""
+    whose = find_convention(name)
+    if law.name not in whose.losses or prior.name not in (*whose.penalties, "none"):
+        raise UserError(
+            f"{name} minimises {whose.objective}: a {' or '.join(whose.losses)} loss with "
+            f"{' or '.join(whose.penalties)}, not {law.name} with {prior.name}"
+        )
+    return whose
+
+
+def _data(x: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
+    x, y = np.asarray(x), np.asarray(y)
+    if x.ndim != 2 or len(x) != len(y):
+        raise UserError(f"expected features (n, p) and n targets, got shapes {x.shape} and {y.shape}")
+    return x, y
+
+
+def _check_numbers(prior: Penalty, whose: Convention, strength: float, scale: Any, is_known: bool) -> None:
+    if is_known and not float(scale) > 0:
+        raise UserError(f"expected a positive scale of the noise, got {scale}")
+    if not is_known and whose.name == "HuberRegressor":
+        raise UserError("HuberRegressor's strength means a prior only at a known scale: give a number")
+    if strength < 0 or (prior.name not in FLAT and strength == 0):
+        raise UserError(f"expected a positive strength, got {strength}; without a penalty it is penalty='none'")
 
 
 def _loss(name: str) -> Loss:
@@ -211,13 +216,13 @@ def _made(prior: Penalty, positive: bool) -> Callable[..., dist.Distribution]:
     return POSITIVE[prior.name]
 
 
-def _shape(law: Loss, prior: Penalty, x: np.ndarray, y: np.ndarray, mine: Any) -> tuple[int, ...]:
+def _shape(law: Loss, prior: Penalty, x: np.ndarray, y: np.ndarray, options: dict[str, Any]) -> tuple[int, ...]:
     p = x.shape[1]
     if law.name == "multinomial":
         if prior.name in ("group_lasso", "ball", *STEPPED):
             raise UserError(f"multinomial has a matrix of weights: use l2, l1 or elastic_net, not {prior.name}")
         return (p, int(y.max()) + 1)
-    size = mine[1].get("size")
+    size = options.get("size")
     if size is not None and p % size:
         raise UserError(f"{p} weights do not part into groups of {size}")
     return (p - 1,) if prior.name in STEPPED else (p,)
@@ -227,7 +232,3 @@ def _flat_intercept(law: Loss, y: np.ndarray) -> dist.Distribution:
     if law.name == "multinomial":  # a constant added to all classes changes nothing
         return dist.ImproperUniform(constraints.zero_sum(1), (), (int(y.max()) + 1,))
     return dist.ImproperUniform(constraints.real, (), ())
-
-
-def _is_prior(scale: Any) -> bool:
-    return isinstance(scale, dist.Distribution)

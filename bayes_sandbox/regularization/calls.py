@@ -6,13 +6,13 @@ import numpy as np
 import numpyro.distributions as dist
 
 from ..model import Model
+from ..sites import bare, is_masked
 from .distributions import ElasticNet, Huber
-from .families import bare
 from .libraries import CONVENTIONS, Convention
 from .losses import LOSSES
 from .penalties import PENALTIES
 from .predictors import Predictor
-from .reading import is_known, number, read
+from .reading import MANY, MIXED, is_known, number, read
 
 LOSS_OF: dict[type, tuple[str, str]] = {  # family → loss, and its scale
     dist.Normal: ("squared", "scale"),
@@ -37,23 +37,33 @@ def library_calls(
     penalised = [n for n in predictor.columns if n not in intercepts]
     if type(likelihood[0]) not in LOSS_OF or len(penalised) != 1 or len(intercepts) > 1:
         return [], []
+    if any(is_masked(traces[0][n]["fn"]) for n in (observed, *predictor.columns)):
+        return [], []
     loss, scale_name = LOSS_OF[type(likelihood[0])]
     priors = [bare(t[penalised[0]]["fn"]) for t in traces]
     penalty = PENALTY_OF.get(type(priors[0]))
     scales = [getattr(f, scale_name) for f in likelihood] if scale_name else [1.0]
     scale, known = read(scales, points), number(scales)
     found = _strengths(penalty, priors)
-    if penalty is None or found is None or scale in ("s", "·"):
+    options = {k: number([getattr(f, k) for f in likelihood]) for k in LOSSES[loss].options}
+    if penalty is None or found is None or scale in (MANY, MIXED) or None in options.values():
         return [], []
     ratio, strength = found
-    num = model.num_observations
-    options = {"l1_ratio": ratio, **_loss_options(loss, likelihood[0])}
+    num, options = model.num_observations, options | {"l1_ratio": ratio}
     calls = [
-        _call(c, LOSSES[loss].power, strength, num, scale if known is None else known, options, bool(intercepts))
+        _call(
+            c,
+            LOSSES[loss].power,
+            strength,
+            num,
+            scale if known is None else known,
+            options | {"l1_ratio": ratio},
+            bool(intercepts),
+        )
         for c in CONVENTIONS.values()
         if c.call and loss in c.losses and penalty in c.penalties
     ]
-    return calls, _notes(traces, predictor, intercepts, scale, c_offset=bool(np.any(predictor.offset)))
+    return calls, _notes(traces, predictor, intercepts, scale, bool(np.any(predictor.offset)))
 
 
 def _strengths(penalty: str | None, priors: list[Any]) -> tuple[float, float] | None:
@@ -70,10 +80,6 @@ def _strengths(penalty: str | None, priors: list[Any]) -> tuple[float, float] | 
     if loc != 0 or scale is None:
         return None
     return (1.0 if penalty == "l1" else 0.0), PENALTIES[penalty].strength(scale)
-
-
-def _loss_options(loss: str, fn: Any) -> dict[str, float]:
-    return {k: float(np.ravel(getattr(fn, k))[0]) for k in LOSSES[loss].options}
 
 
 def _call(
@@ -96,7 +102,7 @@ def _brief(value: float) -> str:
     return f"{value:.10g}"
 
 
-def _notes(traces: list[Any], predictor: Predictor, intercepts: list[str], scale: str, c_offset: bool) -> list[str]:
+def _notes(traces: list[Any], predictor: Predictor, intercepts: list[str], scale: str, has_offset: bool) -> list[str]:
     notes = []
     if not is_known(scale):
         notes.append(f"the libraries hold {scale} fixed: put in its value at the mode")
@@ -107,6 +113,6 @@ def _notes(traces: list[Any], predictor: Predictor, intercepts: list[str], scale
             notes.append(
                 f"{name} has a prior here ({kind}), and no penalty there: modes differ by as much as it matters"
             )
-    if c_offset:
+    if has_offset:
         notes.append("the prediction has a part that no parameter changes: subtract it from y first, or pass an offset")
     return notes

@@ -9,10 +9,11 @@ import numpy as np
 
 from ..coordinates import coordinates_of
 from ..model import Model, require_model
+from ..sites import bare, is_masked
 from .calls import library_calls
-from .families import FAMILIES, FLAT, LOSS_WORDS, PENALTY_WORDS, Family, bare
+from .families import FAMILIES, FLAT, LOSS_WORDS, PENALTY_WORDS, Family
 from .predictors import predictor_of
-from .reading import is_known, points_of, read, trace_at
+from .reading import is_known, points_of, read
 
 LOGITS, RATE = "logits = f", "eᶠ"
 OF_DATA = {  # how a likelihood that has no loc takes its prediction
@@ -61,8 +62,7 @@ class Explanation:
         lines += [f"  minimise over {', '.join(self.parameters)}"]
         lines += [f"    {s:2}{t.formula:{width}}  {t.words}" for s, t in zip(signs, self.terms)]
         if self.constant is not None:
-            sign = "+" if self.constant >= 0 else "−"
-            lines += [f"    {sign} {abs(self.constant):.6g}: no mode depends on it, the evidence does"]
+            lines += [f"    {_signed(self.constant)}: no mode depends on it, the evidence does"]
         lines += ["", "As Bayes"]
         lines += [f"  {'likelihood' if t.is_loss else 'prior':10}  {t.statement}" for t in self.terms]
         lines += [f"  posterior   {_bayes(self.parameters, 'D')}"]
@@ -94,7 +94,7 @@ class Explanation:
         constant = (
             ""
             if self.constant is None
-            else f"<tr><td>+ {self.constant:.6g}</td><td>constants</td><td></td><td></td></tr>"
+            else f"<tr><td>{_signed(self.constant)}</td><td>constants</td><td></td><td></td></tr>"
         )
         calls = "".join(f"<pre>{html.escape(call)}</pre>" for call in self.calls)
         notes = "".join(f"<p>{html.escape(note)}</p>" for note in self.notes)
@@ -148,7 +148,7 @@ def explain(model: Model) -> Explanation:
     model = require_model(model)
     coords = coordinates_of(model)
     points = points_of(coords)
-    traces = [trace_at(model, p) for p in points]
+    traces = [model.trace_at(p) for p in points]
     sites = [*model.structure.data, *model.structure.shapes]
     terms = tuple(_term(model, name, traces, points) for name in sites)
     factors = tuple(
@@ -156,17 +156,27 @@ def explain(model: Model) -> Explanation:
         for n in model.structure.factors
     )
     predictor = predictor_of(model, points)
+    constant = _constant(model, traces, points)
     calls, notes = library_calls(model, traces, points, predictor)
     return Explanation(
         name=model.name,
         parameters=tuple(model.structure.shapes),
         num_observations=model.num_observations,
         terms=(*terms[: len(model.structure.data)], *factors, *terms[len(model.structure.data) :]),
-        constant=_constant(model, traces, points),
+        constant=constant,
         design=None if predictor is None else predictor.design,
         calls=tuple(calls),
-        notes=tuple(notes),
+        notes=(*notes, *_open_ends(model, traces, constant)),
     )
+
+
+def _open_ends(model: Model, traces: list[Any], constant: float | None) -> list[str]:
+    """Return what the terms leave out, where they leave out something."""
+    masked = [n for n in (*model.structure.data, *model.structure.shapes) if is_masked(traces[0][n]["fn"])]
+    said = [f"some elements of {n} are masked: they are in its term, and not in the density" for n in masked]
+    if constant is None and not masked and not model.structure.factors:
+        said.append("the terms do not add up to −log p(D, θ) with one constant: something in it has no name here")
+    return said
 
 
 def _term(model: Model, name: str, traces: list[Any], points: list[Any]) -> Term:
@@ -271,6 +281,15 @@ def _value(site: Any, with_log: bool) -> float:
     if with_log:
         total += float(jnp.sum(jnp.broadcast_to(jnp.log(getattr(fn, family.log_of)), np.shape(value))))
     return total
+
+
+def _signed(value: float) -> str:
+    """Return a number as a summand.
+
+    >>> _signed(2.5), _signed(-0.25)
+    ('+ 2.5', '− 0.25')
+    """
+    return f"{'+' if value >= 0 else '−'} {abs(value):.6g}"
 
 
 def _bayes(parameters: tuple[str, ...], data: str) -> str:

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpyro.distributions as dist
 
-from .distributions import ElasticNet, GroupLaplace, HorseshoeLike, Huber, UniformBall, huber, norm
+from .distributions import ElasticNet, GroupLaplace, HorseshoeLike, Huber, UniformBall, huber, norm, softplus
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def logits_of(fn: Any) -> Any:
 def _logistic(fn: Any, v: Any) -> Any:
     f = logits_of(fn)
     total = getattr(fn, "total_count", 1)
-    return total * (jnp.maximum(f, 0) + jnp.log1p(jnp.exp(-jnp.abs(f)))) - v * f
+    return total * softplus(f) - v * f
 
 
 def _pinball(fn: Any, v: Any) -> Any:
@@ -171,10 +171,3 @@ FAMILIES: Mapping[type, Family] = MappingProxyType(
 FLAT = {"none", "constraint"}  # words of what asks nothing of a value inside the support
 LOSS_WORDS: Mapping[str, str] = MappingProxyType({"L2": "squared", "L1": "absolute"})
 PENALTY_WORDS: Mapping[str, str] = MappingProxyType({"L2": "L2 (ridge, weight decay)", "L1": "L1 (lasso)"})
-
-
-def bare(fn: Any) -> Any:
-    """Return the distribution inside what expands, masks or makes events of it."""
-    while isinstance(fn, dist.Independent | dist.ExpandedDistribution | dist.MaskedDistribution):
-        fn = fn.base_dist
-    return fn

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpyro.distributions as dist
 
-from .distributions import Huber, huber
+from .distributions import Huber, huber, softplus
 
 NO_OPTIONS: Mapping[str, float] = MappingProxyType({})
 
@@ -25,7 +25,6 @@ class Loss:
 
     name: str
     formula: str
-    latex: str
     law_name: str
     value: Callable[..., jax.Array]
     law: Callable[..., dist.Distribution] | None
@@ -60,7 +59,7 @@ def _pinball(f: Any, y: Any, scale: Any = 1.0, quantile: Any = 0.5) -> jax.Array
 
 
 def _logistic(f: Any, y: Any, scale: Any = 1.0) -> jax.Array:
-    return jnp.maximum(f, 0) + jnp.log1p(jnp.exp(-jnp.abs(f))) - y * f
+    return softplus(f) - y * f
 
 
 def _multinomial(f: Any, y: Any, scale: Any = 1.0) -> jax.Array:
@@ -75,15 +74,10 @@ def _hinge(f: Any, y: Any, scale: Any = 1.0) -> jax.Array:
     return jnp.maximum(0.0, 1 - (2 * y - 1) * f)
 
 
-def _pinball_law(f: Any, scale: Any, quantile: Any) -> dist.Distribution:
-    return dist.AsymmetricLaplaceQuantile(f, scale, quantile)
-
-
 _ALL = (
     Loss(
         "squared",
         "½ (y − f)²",
-        r"\tfrac12 (y - f)^2",
         "Normal(f, σ)",
         _squared,
         lambda f, scale: dist.Normal(f, scale),
@@ -92,7 +86,6 @@ _ALL = (
     Loss(
         "absolute",
         "|y − f|",
-        r"|y - f|",
         "Laplace(f, b)",
         _absolute,
         lambda f, scale: dist.Laplace(f, scale),
@@ -101,7 +94,6 @@ _ALL = (
     Loss(
         "huber",
         "σ² ρ((y − f)/σ), ρ(z) = z²/2 up to t, t|z| − t²/2 beyond",
-        r"\sigma^2 \rho_t\big(\tfrac{y - f}{\sigma}\big)",
         "Huber(f, σ, t)",
         _huber,
         lambda f, scale, threshold: Huber(f, scale, threshold),
@@ -112,10 +104,9 @@ _ALL = (
     Loss(
         "quantile",
         "(y − f)(q − [y < f])",
-        r"(y - f)(q - [y < f])",
         "AsymmetricLaplaceQuantile(f, b, q)",
         _pinball,
-        _pinball_law,
+        lambda f, scale, quantile: dist.AsymmetricLaplaceQuantile(f, scale, quantile),
         power=1,
         options=MappingProxyType({"quantile": 0.5}),
         note="half the absolute loss at q = ½",
@@ -123,7 +114,6 @@ _ALL = (
     Loss(
         "logistic",
         "log(1 + eᶠ) − y f",
-        r"\log(1 + e^f) - y f",
         "Bernoulli(logits=f)",
         _logistic,
         lambda f, scale: dist.Bernoulli(logits=f),
@@ -132,7 +122,6 @@ _ALL = (
     Loss(
         "multinomial",
         "log Σₖ exp fₖ − f_y",
-        r"\log \sum_k e^{f_k} - f_y",
         "Categorical(logits=f)",
         _multinomial,
         lambda f, scale: dist.Categorical(logits=f),
@@ -141,7 +130,6 @@ _ALL = (
     Loss(
         "poisson",
         "eᶠ − y f",
-        r"e^f - y f",
         "Poisson(eᶠ)",
         _poisson,
         lambda f, scale: dist.Poisson(jnp.exp(f)),
@@ -150,7 +138,6 @@ _ALL = (
     Loss(
         "hinge",
         "max(0, 1 − (2y − 1) f)",
-        r"\max(0, 1 - (2y - 1) f)",
         "none",
         _hinge,
         None,

@@ -13,8 +13,6 @@ from numpyro.distributions import constraints
 
 from .distributions import ElasticNet, GroupLaplace, HorseshoeLike, UniformBall, norm
 
-Priors = Mapping[str, Any]  # parameter → distribution
-
 
 @dataclass(frozen=True)
 class Penalty:
@@ -26,7 +24,6 @@ class Penalty:
 
     name: str
     formula: str
-    latex: str
     prior_name: str
     value: Callable[..., jax.Array]
     prior: Callable[..., dist.Distribution]
@@ -89,9 +86,7 @@ def _horseshoe(strength: Any, shape: tuple[int, ...], scale: float) -> dist.Dist
 
 
 def _flat(strength: Any, shape: tuple[int, ...]) -> dist.Distribution:
-    return (
-        dist.ImproperUniform(constraints.real, (), shape) if shape else dist.ImproperUniform(constraints.real, (), ())
-    )
+    return dist.ImproperUniform(constraints.real, (), shape)
 
 
 def _non_negative(strength: Any, shape: tuple[int, ...]) -> dist.Distribution:
@@ -111,12 +106,11 @@ def _sum_squares(w: Any) -> jax.Array:
 
 
 _ALL = (
-    Penalty("none", "0", "0", "flat (improper)", lambda w: jnp.zeros(()), _flat, note="no evidence: not a density"),
-    Penalty("l2", "½ ‖w‖²", r"\tfrac12 \|w\|^2", "Normal(0, τ)", _sum_squares, _l2, "τ", 2, note="ridge, weight decay"),
+    Penalty("none", "0", "flat (improper)", lambda w: jnp.zeros(()), _flat, note="no evidence: not a density"),
+    Penalty("l2", "½ ‖w‖²", "Normal(0, τ)", _sum_squares, _l2, "τ", 2, note="ridge, weight decay"),
     Penalty(
         "l1",
         "‖w‖₁",
-        r"\|w\|_1",
         "Laplace(0, b)",
         lambda w: jnp.sum(jnp.abs(w)),
         _l1,
@@ -126,7 +120,6 @@ _ALL = (
     Penalty(
         "elastic_net",
         "r ‖w‖₁ + (1 − r) ½ ‖w‖²",
-        r"r \|w\|_1 + (1 - r) \tfrac12 \|w\|^2",
         "ElasticNet(b, τ)",
         lambda w, l1_ratio: l1_ratio * jnp.sum(jnp.abs(w)) + (1 - l1_ratio) * _sum_squares(w),
         _elastic_net,
@@ -136,7 +129,6 @@ _ALL = (
     Penalty(
         "group_lasso",
         "Σ_g √k ‖w_g‖",
-        r"\sum_g \sqrt{k}\, \|w_g\|",
         "GroupLaplace(b, k)",
         lambda w, size: jnp.sum(jnp.sqrt(_grouped(w, size).shape[1]) * norm(_grouped(w, size))),
         _group,
@@ -146,7 +138,6 @@ _ALL = (
     Penalty(
         "student_t",
         "Σ log(1 + w²/s²)",
-        r"\sum_j \log(1 + w_j^2 / s^2)",
         "StudentT(2λ − 1, 0, s/√(2λ − 1))",
         lambda w, scale: jnp.sum(jnp.log1p(jnp.square(w / scale))),
         _student_t,
@@ -156,7 +147,6 @@ _ALL = (
     Penalty(
         "horseshoe",
         "−Σ log log(1 + s²/w²)",
-        r"-\sum_j \log\log(1 + s^2 / w_j^2)",
         "HorseshoeLike(s)",
         lambda w, scale: -jnp.sum(jnp.log(jnp.log1p(jnp.square(scale / w)))),
         _horseshoe,
@@ -166,7 +156,6 @@ _ALL = (
     Penalty(
         "non_negative",
         "0 if w ≥ 0, else ∞",
-        r"0 \text{ if } w \ge 0, \text{ else } \infty",
         "flat on w ≥ 0 (improper)",
         lambda w: jnp.where(jnp.all(jnp.asarray(w) >= 0), 0.0, jnp.inf),
         _non_negative,
@@ -175,7 +164,6 @@ _ALL = (
     Penalty(
         "fused",
         "Σ |wⱼ₊₁ − wⱼ|",
-        r"\sum_j |w_{j+1} - w_j|",
         "random walk with Laplace(0, b) steps",
         lambda w: jnp.sum(jnp.abs(_steps(w))),
         _l1,
@@ -185,7 +173,6 @@ _ALL = (
     Penalty(
         "smooth",
         "½ Σ (wⱼ₊₁ − wⱼ)²",
-        r"\tfrac12 \sum_j (w_{j+1} - w_j)^2",
         "random walk with Normal(0, τ) steps",
         lambda w: _sum_squares(_steps(w)),
         _l2,
@@ -196,7 +183,6 @@ _ALL = (
     Penalty(
         "ball",
         "0 if ‖w‖ ≤ δ, else ∞",
-        r"0 \text{ if } \|w\| \le \delta, \text{ else } \infty",
         "UniformBall(δ)",
         lambda w, radius: jnp.where(norm(jnp.ravel(w)) <= radius, 0.0, jnp.inf),
         _ball,

@@ -9,8 +9,8 @@ import numpy as np
 import numpyro.distributions as dist
 
 from ..model import Model
-from .families import bare, logits_of
-from .reading import trace_at
+from ..sites import bare
+from .families import logits_of
 
 LINEAR = 1e-9  # relative change of a derivative between points that is rounding
 
@@ -40,7 +40,7 @@ def predictor_of(model: Model, points: list[Any]) -> Predictor | None:
     (site,) = model.structure.data
 
     def predicted(params: Any) -> jax.Array | None:
-        value = prediction(bare(trace_at(model, params)[site]["fn"]))
+        value = prediction(bare(model.trace_at(params)[site]["fn"]))
         return None if value is None else jnp.broadcast_to(value, model.structure.data[site].shape).reshape(-1)
 
     if predicted(points[0]) is None:

@@ -6,10 +6,9 @@ import jax
 import numpy as np
 
 from ..coordinates import Coordinates
-from ..model import Model
 
 NUM_POINTS = 3  # at which what is said of a model is checked
-MANY = "s"  # stands for numbers that differ from one element to the next
+MANY = "sᵢ"  # stands for numbers that differ from one element to the next
 MIXED = "·"  # stands for what depends on several parameters, or on one in another way than being it
 
 
@@ -17,11 +16,6 @@ def points_of(coords: Coordinates) -> list[dict[str, jax.Array]]:
     """Return a few points of the prior's support, near the middle of the unconstrained coordinates."""
     rng = np.random.default_rng(0)
     return [coords.constrain(u) for u in rng.normal(0, 0.5, (NUM_POINTS, coords.dimension))]
-
-
-def trace_at(model: Model, params: Any) -> Any:
-    """Return NumPyro's trace of the program with these values."""
-    return model.trace_with(lambda site: params.get(site["name"]) if site["type"] == "sample" else None)
 
 
 def read(values: list[Any], points: list[Any]) -> str:
@@ -54,7 +48,7 @@ def number(values: list[Any]) -> float | None:
 def is_known(text: str) -> bool:
     """Whether what was read is a number, or numbers.
 
-    >>> is_known("1.5e-07"), is_known("s"), is_known("tau")
+    >>> is_known("1.5e-07"), is_known("sᵢ"), is_known("tau")
     (True, True, False)
     """
     try:

@@ -38,7 +38,6 @@ WINDOWS = {  # corners of the mesh on which a surface is drawn
     "cement": ((-4.0, -4.0), (16.0, 20.0)),
 }
 MESH = 41
-CONVEX = ("bowl", "bioassay", "cement")
 
 
 def cement_line() -> Model:
