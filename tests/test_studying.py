@@ -37,7 +37,14 @@ def test_a_study_of_ones_own_model_is_kept_continued_and_drawn_again(tmp_path: P
     assert document["settings"]["model"] == "tosses"
     assert "said by the script" in first.stderr
     assert document == json.loads((out / "study.json").read_text())
-    assert {p.name for p in out.iterdir()} >= {"study.json", "study.html", "tables", "plots", "parts"}
+    assert {p.name for p in out.iterdir()} == {
+        "study.json",
+        "study-settings.json",
+        "study.html",
+        "tables",
+        "plots",
+        "parts",
+    }
 
     (kept,) = (out / "parts").iterdir()
     before = kept.stat().st_mtime_ns

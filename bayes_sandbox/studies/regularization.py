@@ -61,7 +61,7 @@ def study_regularization(
     ----------
     data
         `crash` (a polynomial of a motorcyclist's acceleration) or `cement` (heat on four collinear compounds). The
-        noise's scale is known, 22 g and 2.4 cal/g.
+        noise's scale is taken as known, 22 g and 2.4 cal/g.
     penalties
         `l2` and `l1`.
     order

@@ -1,8 +1,11 @@
 """The study of a penalty's strength: paths, judges and the constraint, against closed forms and scikit-learn."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import sklearn.linear_model
+from studies import check_kept_and_drawn, fast
 
 import bayes_sandbox as bs
 from bayes_sandbox.errors import UserError
@@ -12,7 +15,11 @@ from bayes_sandbox.studies.study import column, where
 
 @pytest.fixture(scope="module")
 def study() -> bs.Study:
-    return bs.study_regularization(fast=True)
+    return fast("regularization")
+
+
+def test_the_study_is_kept_and_drawn(tmp_path: Path) -> None:
+    check_kept_and_drawn("regularization", tmp_path)
 
 
 def test_a_stronger_penalty_shrinks_and_fits_less(study: bs.Study) -> None:

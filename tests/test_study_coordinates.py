@@ -1,8 +1,11 @@
 """The study of coordinates: sums, charts, cells and walls, against formulas."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy import special, stats
+from studies import check_kept_and_drawn, fast
 
 import bayes_sandbox as bs
 from bayes_sandbox.errors import UserError
@@ -11,7 +14,11 @@ from bayes_sandbox.studies.study import column, slope, where
 
 @pytest.fixture(scope="module")
 def study() -> bs.Study:
-    return bs.study_coordinates(fast=True)
+    return fast("coordinates")
+
+
+def test_the_study_is_kept_and_drawn(tmp_path: Path) -> None:
+    check_kept_and_drawn("coordinates", tmp_path)
 
 
 def test_sums_go_to_the_integral_at_their_rate(study: bs.Study) -> None:
