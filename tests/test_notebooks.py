@@ -27,4 +27,4 @@ def test_a_notebook_runs(notebook: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 def test_a_notebook_shows_its_results(notebook: Path) -> None:
     outputs = [output for cell in _code(notebook) for output in cell["outputs"]]
     assert not any(output["output_type"] == "error" for output in outputs)
-    assert sum("image/svg+xml" in output.get("data", {}) for output in outputs) >= 2
+    assert sum("image/svg+xml" in output.get("data", {}) for output in outputs) >= 3
