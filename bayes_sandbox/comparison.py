@@ -12,7 +12,8 @@ import numpy as np
 
 from .document import document, flattened
 from .errors import EvidenceError, SamplingError, suggestion
-from .evidence import DEFAULT, Evidence, check_methods, estimate_with
+from .evidence import DEFAULT, SECOND_TRY, Evidence, check_methods, estimate_with
+from .evidence.tempering import LARGEST_DIMENSION
 from .evidence.workbench import Workbench
 from .model import Model, require_model
 from .optimization import LaplaceFit, MAPFit, fit_map
@@ -134,7 +135,8 @@ def compare(
         Which posteriors: among `map`, `grid`, `nuts`.
     evidence
         Which estimators of log p(D); an empty sequence for none. By default all that the fits asked for serve, if the
-        prior is proper; asked for by name where it is not, they raise `ModelError`.
+        prior is proper, and `tempering` where none of them is trusted; asked for by name where the prior is improper,
+        they raise `ModelError`.
     draws
         A finished NUTS run to use instead of a new one.
     budget
@@ -169,6 +171,9 @@ def compare(
         run.skipped["grid"] = grid.skipped
     estimates = [] if model.improper else [run.evidence(name) for name in names]
     judged, conflicts = _cross_check(estimates)
+    if evidence is None and "nuts" in wanted and not any(e.trusted for e in judged):
+        second = [] if model.improper or model.dimension > LARGEST_DIMENSION else [run.evidence(SECOND_TRY)]
+        judged += [_beside(estimates, e) for e in second]
     posterior, posterior_details = _posterior_agreement(grid, nuts)
     agreement = Agreement(_evidence_agreement(estimates), posterior, (*conflicts, *posterior_details))
     laplace = run.step("laplace", lambda: bench.laplace)
@@ -261,6 +266,19 @@ def _cross_check(estimates: Sequence[Evidence]) -> tuple[list[Evidence], list[st
             said.append(sentence)
             judged[i], judged[j] = judged[i].demoted(sentence), judged[j].demoted(sentence)
     return judged, said
+
+
+def _beside(others: Sequence[Evidence], found: Evidence) -> Evidence:
+    """Demote a second try that stands alone: what no other way comes near has been seen by one only."""
+    near = [
+        e
+        for e in others
+        if math.isfinite(e.error)
+        and abs(e.log_evidence - found.log_evidence) <= APART * math.hypot(e.error, found.error)
+    ]
+    if near or not found.trusted:
+        return found
+    return found.demoted("no other estimate, trusted or not, comes near: one way alone is not believed here")
 
 
 def _evidence_agreement(estimates: Sequence[Evidence]) -> bool | None:

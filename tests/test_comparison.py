@@ -1,5 +1,6 @@
 """Holding the ways against each other: what agrees, what is demoted, what the document and the DataTree say."""
 
+import dataclasses
 import json
 import warnings
 from importlib import resources
@@ -14,6 +15,7 @@ import xarray as xr
 
 import bayes_sandbox as bs
 from bayes_sandbox import comparison, problems
+from bayes_sandbox.evidence import estimate_with
 from bayes_sandbox.records import Evidence
 
 FAST = {"num_warmup": 300, "num_samples": 500}
@@ -179,6 +181,29 @@ def test_a_mode_that_only_the_grid_met_is_known_to_all_who_come_after(name: str)
     for estimate in found.evidence:
         if estimate.trusted:
             assert abs(estimate.log_evidence - problem.log_evidence) < 4 * estimate.error, estimate.method
+
+
+@pytest.mark.parametrize("near", [True, False])
+def test_where_nothing_is_trusted_tempering_is_tried_and_must_not_stand_alone(
+    monkeypatch: pytest.MonkeyPatch, near: bool
+) -> None:
+    def doubted(bench: object, name: str) -> Evidence:
+        found = estimate_with(bench, name)
+        moved = found.log_evidence + (0.0 if near else 1000.0)
+        doubt = dataclasses.replace(found, log_evidence=moved).demoted("doubted, for this test")
+        return found if name == "tempering" else doubt
+
+    monkeypatch.setattr(comparison, "estimate_with", doubted)
+    model = bs.Model({"p": dist.Beta(1, 1)}, lambda p: dist.Binomial(10, p), observed=2)
+    result = bs.compare(model)
+    found = result.evidence[-1]
+    assert found.method == "tempering"
+    assert abs(found.log_evidence + np.log(11)) < 4 * found.error
+    assert (result.best == found) == near
+    if not near:
+        assert result.best is None
+        assert "comes near" in found.warnings[-1]
+    assert "tempering" not in [e.method for e in bs.compare(model, evidence=["laplace", "importance"]).evidence]
 
 
 def test_an_estimator_named_for_an_improper_prior_raises(improper: bs.Comparison) -> None:

@@ -42,6 +42,7 @@ ESTIMATORS: dict[str, Estimator] = {
     "harmonic_mean": harmonic_mean,
 }
 DEFAULT = ("laplace", "grid", "importance", "bridge")
+SECOND_TRY = "tempering"  # where none of the default is trusted: it needs no mode, and no chain that mixes
 DRAWN = ("bridge", "harmonic_mean")  # need NUTS
 SECONDS_A_STEP = 3e-5  # of a chain, whatever the density costs: steps come one after another
 

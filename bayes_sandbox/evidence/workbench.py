@@ -126,16 +126,23 @@ class Workbench:
         return self._shared[key]
 
     def unvisited_modes(self, positions: np.ndarray, log_evidence: float) -> list[str]:
-        """Return a sentence for each mode whose Laplace mass matters and that no draw came near."""
+        """Return a sentence on modes whose Laplace mass matters and that no draw came near; none where there are none.
+
+        Of many, as of mirror images, the heaviest is described and the others are counted.
+        """
         flat = positions.reshape(-1, positions.shape[-1])
-        found = []
+        missed = []
         for hump in self.laplace.humps:
             if hump.log_mass < log_evidence - 4:
                 continue
             distance = (np.linalg.solve(hump.scale, (flat - hump.position).T) ** 2).sum(axis=0).min()
             if distance > 2 * flat.shape[1] + 4:
-                found.append(
-                    f"a mode of Laplace log mass {hump.log_mass:.2f} was found that no draw came near "
-                    f"(nearest {np.sqrt(distance):.1f} standard deviations away)"
-                )
-        return found
+                missed.append((hump.log_mass, float(np.sqrt(distance))))
+        if not missed:
+            return []
+        mass, distance = max(missed)
+        sentence = (
+            f"a mode of Laplace log mass {mass:.2f} was found that no draw came near "
+            f"(nearest {distance:.1f} standard deviations away)"
+        )
+        return [sentence + (f", and {len(missed) - 1} more" if len(missed) > 1 else "")]

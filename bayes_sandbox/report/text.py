@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from rich import box
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -15,11 +16,12 @@ from .tables import Document, best_sentence, evidence_rows, parameter_rows
 
 WIDTH = 80
 MOST_ROWS = 12
-LONG_NAME = 10  # characters; a longer name takes the room of the MCSE, which "agree?" knows
 PARAMETER_COLUMNS = ("parameter", "MAP", "mode(u)", "grid", "NUTS", "MCSE", "agree?")
+SPARED = (), ("MCSE",), ("MCSE", "mode(u)")  # columns, where names need their room: "agree?" knows the first
+MODES = {True: "MAP and mode(u): the mode in your coordinates and in unconstrained ones", False: "MAP: the mode"}
 LEGEND = (
-    "MAP and mode(u): the mode in your coordinates and in unconstrained ones; grid and NUTS: mean ± sd; "
-    "agree?: the distance of the means in MCSEs. A mode moves under a change of variables; an integral does not"
+    "{modes}; grid and NUTS: mean ± sd; agree?: the distance of the means in MCSEs. "
+    "A mode moves under a change of variables; an integral does not"
 )
 
 
@@ -29,7 +31,7 @@ def summary(doc: Document) -> str:
     head = (
         f"{model['name']}: {_many(model['dimension'], 'parameter')}, {_many(model['num_observations'], 'observation')}"
     )
-    parts = [head, _rendered(_parameters(doc)), _more(doc), _wrapped(LEGEND)]
+    parts = [head, _parameters(doc)]
     if doc["evidence"]:
         parts.append(_rendered(_evidence(doc)))
     parts += [_wrapped(best_sentence(doc)), *(_wrapped(f"! {warning}") for warning in doc["warnings"])]
@@ -58,13 +60,23 @@ def models_summary(doc: Document) -> str:
     return "\n".join([_rendered(table), _wrapped(best), *map(_wrapped, checks), *alerts]) + "\n"
 
 
-def _parameters(doc: Document) -> Table:
-    rows = parameter_rows(doc)[:MOST_ROWS]
-    long = max(len(row.label) for row in rows) > LONG_NAME
-    table = _table([c for c in PARAMETER_COLUMNS if not (long and c == "MCSE")])
-    for row in rows:
-        cells = (row.label, row.point(row.map), row.point(row.map_unconstrained), row.grid, row.nuts)
-        table.add_row(*map(Text, (*cells, *(() if long else (row.mcse_text,)), row.verdict)))
+def _parameters(doc: Document) -> str:
+    """Return the table of parameters and what its columns mean; where it is too wide some make room for names."""
+    for spared in SPARED:
+        columns = [c for c in PARAMETER_COLUMNS if c not in spared]
+        table = _parameter_table(doc, columns)
+        if _fits(table):
+            break
+    legend = _wrapped(LEGEND.format(modes=MODES["mode(u)" in columns]))
+    return "\n".join(part for part in (_rendered(table), _more(doc), legend) if part)
+
+
+def _parameter_table(doc: Document, columns: Sequence[str]) -> Table:
+    table = _table(columns)
+    for row in parameter_rows(doc)[:MOST_ROWS]:
+        shown = (row.label, row.point(row.map), row.point(row.map_unconstrained), row.grid, row.nuts, row.mcse_text)
+        cells = dict(zip(PARAMETER_COLUMNS, (*shown, row.verdict)))
+        table.add_row(*(Text(cells[name]) for name in columns))
     return table
 
 
@@ -93,9 +105,18 @@ def _table(columns: Sequence[str]) -> Table:
 def _rendered(table: Table) -> str:
     """Return a table as plain text, whatever terminal or environment there is."""
     sink = io.StringIO()
-    console = Console(file=sink, width=WIDTH, color_system=None, force_terminal=False, force_jupyter=False, _environ={})
-    console.print(table)
+    _console(sink, WIDTH).print(table)
     return "\n".join(line.rstrip() for line in sink.getvalue().splitlines())
+
+
+def _fits(table: Table) -> bool:
+    """Whether a table has room without breaking a name."""
+    console = _console(io.StringIO(), 10 * WIDTH)
+    return Measurement.get(console, console.options, table).maximum <= WIDTH
+
+
+def _console(sink: io.StringIO, width: int) -> Console:
+    return Console(file=sink, width=width, color_system=None, force_terminal=False, force_jupyter=False, _environ={})
 
 
 def _wrapped(sentence: str) -> str:
