@@ -13,7 +13,7 @@ import numpy as np
 from .document import document, flattened
 from .errors import EvidenceError, SamplingError, suggestion
 from .evidence import DEFAULT, SECOND_TRY, Evidence, check_methods, estimate_with
-from .evidence.tempering import LARGEST_DIMENSION
+from .evidence.tempering import LARGEST_DIMENSION, LARGEST_ERROR
 from .evidence.workbench import Workbench
 from .model import Model, require_model
 from .optimization import LaplaceFit, MAPFit, fit_map
@@ -171,9 +171,9 @@ def compare(
         run.skipped["grid"] = grid.skipped
     estimates = [] if model.improper else [run.evidence(name) for name in names]
     judged, conflicts = _cross_check(estimates)
-    if evidence is None and "nuts" in wanted and not any(e.trusted for e in judged):
-        second = [] if model.improper or model.dimension > LARGEST_DIMENSION else [run.evidence(SECOND_TRY)]
-        judged += [_beside(estimates, e) for e in second]
+    unsettled = evidence is None and "nuts" in wanted and not any(e.trusted for e in estimates)
+    if unsettled and not run.interrupted and not model.improper and model.dimension <= LARGEST_DIMENSION:
+        judged.append(_beside(estimates, run.evidence(SECOND_TRY)))
     posterior, posterior_details = _posterior_agreement(grid, nuts)
     agreement = Agreement(_evidence_agreement(estimates), posterior, (*conflicts, *posterior_details))
     laplace = run.step("laplace", lambda: bench.laplace)
@@ -269,11 +269,14 @@ def _cross_check(estimates: Sequence[Evidence]) -> tuple[list[Evidence], list[st
 
 
 def _beside(others: Sequence[Evidence], found: Evidence) -> Evidence:
-    """Demote a second try that stands alone: what no other way comes near has been seen by one only."""
+    """Demote a second try that stands alone: what no other way comes near has been seen by one only.
+
+    An estimate of no precision is near to anything, and says nothing.
+    """
     near = [
         e
         for e in others
-        if math.isfinite(e.error)
+        if e.error < LARGEST_ERROR
         and abs(e.log_evidence - found.log_evidence) <= APART * math.hypot(e.error, found.error)
     ]
     if near or not found.trusted:

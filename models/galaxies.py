@@ -10,9 +10,10 @@ Source: Roeder (1990), J. Am. Stat. Assoc. 85, 617–624, after Postman, Huchra 
 Chib (1995), J. Am. Stat. Assoc. 90, 1313–1321.
 
 What to notice. Components have no names: the posterior is 3! = 6 copies of one shape, and chains stay in some of them.
-An estimator that visits one copy is wrong by up to log 6: Chib's −224.138 for three components is such a number, as
-Neal (1999) showed. log p(D) = −226.78 ± 0.05, and −232.88 and −226.63 ± 0.04 for two and four components
-(`--set num_components=4`): two are too few; whether there are three or four, this sky does not say.
+An estimator that visits one copy only is wrong by up to log 6. Chib's own value, −224.138, Neal (1999) disputed, since
+his chains did not exchange labels; it is 2.6 nats from ours. log p(D) = −226.78 ± 0.05;
+for two components −232.88, for four (`--set num_components=4`) −226.63 ± 0.04: two are too few; whether there are
+three or four, this sky does not say.
 """
 
 import numpy as np

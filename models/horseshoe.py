@@ -1,4 +1,4 @@
-"""Horseshoe: a prior that lets large ones go (12 parameters)
+"""Horseshoe: a prior that lets large slopes go (12 parameters)
 
 The regression of `diabetes.py`, each slope with a scale of its own beside one that all share:
 

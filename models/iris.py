@@ -13,9 +13,9 @@ diagonal, and on it a chi with q, q − 1, …, 1 degrees of freedom for q direc
 Source: Tipping & Bishop (1999), J. R. Stat. Soc. B 61, 611–622; Bartlett (1933) for the triangle; Minka (2000),
 NIPS 13, 598–604, on choosing q by evidence; data of Anderson (1935), shipped with scikit-learn.
 
-What to notice. log p(D) is −717.186, −578.911 and −524.512 for one, two and three directions, `--set
-num_directions=2`. Two say 96 % of the variance; but the third is 0.31 wide and the noise 0.15: 150
-flowers are enough to see it.
+What to notice. log p(D) is −717.186, −578.911 and −524.512 for one, two and three directions
+(`--set num_directions=2`). Two hold 96 % of the variance; but the third is 0.31 wide and the noise 0.15: 150 flowers
+are enough to see it.
 """
 
 import jax.numpy as jnp

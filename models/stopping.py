@@ -11,9 +11,8 @@ Mechanics says order 2: the driver's time to react, times the speed, and an ener
 Source: Ezekiel (1930), *Methods of Correlation Analysis*; R's `cars`.
 
 What to notice. For order 1 to 5 (`--set order=3`) log p(D) is −17.124, −13.331, −14.148, −14.902, −15.565: highest
-where mechanics says. The log likelihood at the mode, −11.23, −5.83, −5.86, −5.86, −5.84, stays where it is from
-there on:
-the fit alone would not mind a power more.
+where mechanics says. The log likelihood at the mode, −11.23, −5.83, −5.86, −5.86, −5.84, stays where it is
+from there on: the fit alone would not mind a power more.
 """
 
 import numpy as np

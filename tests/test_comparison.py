@@ -206,6 +206,14 @@ def test_where_nothing_is_trusted_tempering_is_tried_and_must_not_stand_alone(
     assert "tempering" not in [e.method for e in bs.compare(model, evidence=["laplace", "importance"]).evidence]
 
 
+def test_an_estimate_of_no_precision_bears_nothing_out() -> None:
+    tempering = Evidence("tempering", -10.0, 0.05, 1, 0.0, True, ())
+    vague = Evidence("bridge", -10.5, 1.1, 1, 0.0, False, ("chains disagree",))
+    sharp = Evidence("importance", -10.1, 0.02, 1, 0.0, False, ("k-hat",))
+    assert not comparison._beside([vague], tempering).trusted
+    assert comparison._beside([vague, sharp], tempering).trusted
+
+
 def test_an_estimator_named_for_an_improper_prior_raises(improper: bs.Comparison) -> None:
     with pytest.raises(bs.ModelError, match="mu"):
         bs.compare(improper.model, evidence=["laplace"])
