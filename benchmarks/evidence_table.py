@@ -4,12 +4,14 @@
 
 Each row is one estimate of one problem and seed, from a fresh model, `bs.compare(model, seed=seed)` untouched. *Wrong*:
 a trusted number off by more than four of its errors. *Solved*: the best one is within 0.02 nats, 0.1 for hierarchies,
-funnels and beyond fifty parameters. `whole` and `nuts` are the seconds of the whole comparison and of its sampling.
+funnels and beyond fifty parameters. `whole` and `nuts` are the seconds of the whole comparison and of its sampling, `compiled` and `nuts_compiled` those of
+them in which XLA compiled. A comparison should take at most five times its sampling, beside what else it compiles.
 """
 
 import gc
 import sys
 import time
+from typing import Any
 
 from .tables import Row, arguments, rows_of, wanted
 
@@ -25,9 +27,45 @@ FIELDS = (
     "tolerance",
     "whole",
     "nuts",
+    "compiled",
+    "nuts_compiled",
     "note",
 )
 SIGMAS = 4
+COMPILING = ("/jax/core/compile/jaxpr_to_mlir_module_duration", "/jax/core/compile/backend_compile_duration")
+
+
+class _Compiling:
+    """The seconds in which XLA compiled: in all, and while NUTS ran."""
+
+    def __init__(self) -> None:
+        import jax
+
+        from bayes_sandbox.evidence import workbench
+
+        self.seconds = self.nuts = 0.0
+        jax.monitoring.register_event_duration_secs_listener(self._listen)
+        self._fit_nuts = workbench.fit_nuts
+        workbench.fit_nuts = self._timed
+
+    def _listen(self, event: str, seconds: float, **_: object) -> None:
+        if event in COMPILING:
+            self.seconds += seconds
+
+    def _timed(self, *args: Any, **options: Any) -> Any:
+        before = self.seconds
+        try:
+            return self._fit_nuts(*args, **options)
+        finally:
+            self.nuts += self.seconds - before
+
+    def close(self) -> None:
+        import jax
+
+        from bayes_sandbox.evidence import workbench
+
+        jax.monitoring.unregister_event_duration_listener(self._listen)
+        workbench.fit_nuts = self._fit_nuts
 
 
 def _one(job: tuple[str, int]) -> list[Row]:
@@ -38,9 +76,11 @@ def _one(job: tuple[str, int]) -> list[Row]:
 
     name, seed = job
     problem = problems.find(name)
+    compiling = _Compiling()
     began = time.perf_counter()
     found = bs.compare(problem.make(), seed=seed)
     whole = time.perf_counter() - began
+    compiling.close()
     rows = [
         {
             "problem": name,
@@ -54,6 +94,8 @@ def _one(job: tuple[str, int]) -> list[Row]:
             "tolerance": problem.tolerance,
             "whole": round(whole, 1),
             "nuts": round(found.nuts.seconds, 1) if found.nuts else "",
+            "compiled": round(compiling.seconds, 1),
+            "nuts_compiled": round(compiling.nuts, 1),
             "note": "; ".join(e.warnings),
         }
         for e in found.evidence
@@ -82,11 +124,20 @@ def _summarise(rows: list[Row], num: int) -> None:
     print(f"{num} comparisons, {len(solved) / num:.1%} solved, {len(wrong)} trusted numbers wrong", file=sys.stderr)
     seconds = sorted({(r["problem"], r["seed"]): r["whole"] for r in rows}.values())
     print(f"seconds: median {seconds[len(seconds) // 2]}, largest {seconds[-1]}", file=sys.stderr)
+    ratios = sorted({(r["problem"], r["seed"]): _times_nuts(r) for r in rows if r["nuts"]}.values())
+    print(
+        f"times NUTS, without compiling: median {ratios[len(ratios) // 2]:.1f}, largest {ratios[-1]:.1f}",
+        file=sys.stderr,
+    )
     for row in wrong:
         print("WRONG", row, file=sys.stderr)
     missing = {(r["problem"], r["seed"]) for r in rows} - {(r["problem"], r["seed"]) for r in solved}
     for problem, seed in sorted(missing):
         print("not solved:", problem, "seed", seed, file=sys.stderr)
+
+
+def _times_nuts(row: Row) -> float:
+    return (row["whole"] - (row["compiled"] - row["nuts_compiled"])) / row["nuts"]
 
 
 if __name__ == "__main__":
