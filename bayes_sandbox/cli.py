@@ -118,6 +118,22 @@ def study(name: str | None, script: Path | None, **options: Any) -> None:
 
 
 @cli.command()
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Where to serve the page.  [any that is free]")
+@click.option("--no-browser", is_flag=True, help="Say the address, open nothing.")
+@click.option("--no-cache", is_flag=True, help="Keep no compiled programs in the user's cache folder.")
+@click.option("--traceback", "show_traceback", is_flag=True, help="Show where an error came from.")
+def explore(port: int, no_browser: bool, no_cache: bool, show_traceback: bool) -> None:
+    """Open a page of sliders: prior, likelihood, posterior, evidence, and a grid.
+
+    One curve through real data, on this machine, without a network.
+    """
+    from .exploring.serving import serve
+
+    options = {"show_traceback": show_traceback}
+    _guarded(lambda: serve(port, open_browser=not no_browser, cache=not no_cache), options)
+
+
+@cli.command()
 @click.argument("run_dir", type=click.Path(path_type=Path))
 @click.option("--traceback", "show_traceback", is_flag=True, help="Show where an error came from.")
 def report(run_dir: Path, show_traceback: bool) -> None:

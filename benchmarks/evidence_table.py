@@ -4,8 +4,9 @@
 
 Each row is one estimate of one problem and seed, from a fresh model, `bs.compare(model, seed=seed)` untouched. *Wrong*:
 a trusted number off by more than four of its errors. *Solved*: the best one is within 0.02 nats, 0.1 for hierarchies,
-funnels and beyond fifty parameters. `whole` and `nuts` are the seconds of the whole comparison and of its sampling, `compiled` and `nuts_compiled` those of
-them in which XLA compiled. A comparison should take at most five times its sampling, beside what else it compiles.
+funnels and beyond fifty parameters. `whole` and `nuts` are the seconds of the whole comparison and of its sampling,
+`compiled` and `nuts_compiled` those of them in which XLA compiled. A comparison should take at most five times its
+sampling, beside what else it compiles.
 """
 
 import gc

@@ -20,7 +20,7 @@ import numpy as np
 import numpyro.distributions as dist
 
 import bayes_sandbox as bs
-from bayes_sandbox.studies.real_data import GALAXIES
+from bayes_sandbox.real_data import GALAXIES
 
 
 def make_model(num_components: int = 3) -> bs.Model:

@@ -21,7 +21,7 @@ import jax.numpy as jnp
 import numpyro.distributions as dist
 
 import bayes_sandbox as bs
-from bayes_sandbox.studies.real_data import ACCELERATIONS, IMPACT_TIMES
+from bayes_sandbox.real_data import ACCELERATIONS, IMPACT_TIMES
 
 
 def network(weight, bias, out, level, noise, t):

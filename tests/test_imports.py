@@ -11,10 +11,10 @@ PACKAGE = Path(__file__).parents[1] / "bayes_sandbox"
 
 # From the ground up; a module knows its own layer and those below it.
 LAYERS = (
-    {"batches", "compiler", "errors", "parts", "naming", "seeds", "sites", "supports"},
+    {"batches", "compiler", "errors", "parts", "naming", "real_data", "seeds", "sites", "supports"},
     {"inspection", "program", "records", "progress", "budget"},
     {"model", "coordinates", "regularization"},
-    {"problems", "variants"},
+    {"explorer", "problems", "variants"},
     {"optimization"},
     {"quadrature", "sampling", "draws", "diagnostics", "proposals", "straightening"},
     {"evidence"},
@@ -23,7 +23,7 @@ LAYERS = (
     {"selection", "nesting"},
     {"report", "studies"},
     {"running", "scripts"},
-    {"studying"},
+    {"exploring", "studying"},
     {"cli", "__main__"},
 )
 UPWARD = {"to_datatree", "report", "plot", "summary"}  # methods that import what shows them, when they are called

@@ -21,7 +21,7 @@ def test_more_terms_always_fit_the_training_data_better():
 def test_the_evidence_of_a_regression_is_that_of_a_line_integral():
     """Given the noise the data are a normal: one integral over the noise, by hand."""
     from bayes_sandbox.problems.truths import integral_1d
-    from bayes_sandbox.studies.real_data import CEMENT
+    from bayes_sandbox.real_data import CEMENT
 
     (row,) = where(fast("order").tables["orders"], order="-")
     y = (CEMENT[:, 4] - 95)[np.arange(13) % 4 != 3]

@@ -15,7 +15,7 @@ from ..errors import UserError, suggestion
 from ..model import Model
 from ..optimization import LANDSCAPES, OPTIMIZERS, Landscape, Path, bowl, descend, fit_map, posterior_landscape
 from ..parts import Parts, nowhere
-from .real_data import CEMENT
+from ..real_data import CEMENT
 from .sensitivity import bioassay
 from .study import Row, Study, Table, Tasks, column, quick, where
 

@@ -19,10 +19,10 @@ from ..evidence import estimate_evidence
 from ..model import Model
 from ..parts import Parts, nowhere
 from ..quadrature import fit_grid
+from ..real_data import ACCELERATIONS, CEMENT, GALAXIES, IMPACT_TIMES
 from ..records import Evidence
 from ..selection import LARGEST_PARETO_K, leave_one_out
 from ..variants import with_observations
-from .real_data import ACCELERATIONS, CEMENT, GALAXIES, IMPACT_TIMES
 from .study import Row, Study, Table, Tasks, column, where
 
 LARGEST_R_HAT = 1.01  # Vehtari et al. 2021

@@ -12,11 +12,11 @@ from ..model import Model
 from ..naming import labels
 from ..optimization import fit_map
 from ..parts import Parts, nowhere
+from ..real_data import ACCELERATIONS, CEMENT, IMPACT_TIMES
 from ..records import Evidence
 from ..regularization import PENALTIES, choose_scales, fit_gaussian, from_loss
 from ..selection import leave_one_out
 from .order import fitted
-from .real_data import ACCELERATIONS, CEMENT, IMPACT_TIMES
 from .study import Row, Study, Table, Tasks, column, quick, where
 
 STRENGTHS = tuple(np.geomspace(1e-2, 1e3, 11).round(4).tolist())  # λ of Σ ½ r² + λ h(w)

@@ -1,4 +1,4 @@
-"""Real data of the studies: small, each with its source."""
+"""Real data that lessons, studies and models share: small, each with its source."""
 
 import numpy as np
 
