@@ -171,8 +171,8 @@ def compare(
         run.skipped["grid"] = grid.skipped
     estimates = [] if model.improper else [run.evidence(name) for name in names]
     judged, conflicts = _cross_check(estimates)
-    unsettled = evidence is None and "nuts" in wanted and not any(e.trusted for e in estimates)
-    if unsettled and not run.interrupted and not model.improper and model.dimension <= LARGEST_DIMENSION:
+    unsettled = not run.interrupted and not any(e.trusted for e in estimates)
+    if unsettled and has_second_try(model, evidence, wanted):
         judged.append(_beside(estimates, run.evidence(SECOND_TRY)))
     posterior, posterior_details = _posterior_agreement(grid, nuts)
     agreement = Agreement(_evidence_agreement(estimates), posterior, (*conflicts, *posterior_details))
@@ -195,6 +195,11 @@ def compare(
         seconds=time.perf_counter() - started,
     )
     return replace(result, warnings=tuple(_warnings(result)))
+
+
+def has_second_try(model: Model, evidence: Iterable[str] | None, methods: Iterable[str]) -> bool:
+    """Whether a comparison that was left its own estimators asks one more where it trusts none of them."""
+    return evidence is None and "nuts" in methods and not model.improper and model.dimension <= LARGEST_DIMENSION
 
 
 class _Run:

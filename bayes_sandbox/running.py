@@ -79,15 +79,19 @@ def _compare(model: Any, file: str, options: dict[str, Any], folder: Path) -> An
 
 def _say_costs(model: Any, names: list[str] | None, options: dict[str, Any]) -> None:
     """Say on stderr what each estimator may take, before it runs."""
-    from .evidence import DEFAULT, predict_costs
+    from .comparison import has_second_try
+    from .evidence import DEFAULT, SECOND_TRY, predict_costs
     from .report.numbers import brief, duration
 
-    wanted = DEFAULT if names is None else names
+    wanted = list(DEFAULT if names is None else names)
     if model.improper or not wanted:
         return
+    later = has_second_try(model, names, _names(options["methods"]))
     nuts = {name: options[name] for name in ("num_warmup", "num_samples", "num_chains")}
-    costs = predict_costs(model, methods=wanted, budget=options["budget"], **nuts)
+    costs = predict_costs(model, methods=wanted + [SECOND_TRY] * later, budget=options["budget"], **nuts)
     each = [f"{c.method} {brief(c.num_evaluations, 2)} ({duration(c.seconds)})" for c in costs]
+    if later:
+        each[-1] = f"and only where none of these is trusted {each[-1]}"
     said = f"densities at most, and time for them, compilation apart: {', '.join(each)}"
     click.echo(textwrap.fill(said, 79, subsequent_indent="  "), err=True)
 
