@@ -12,9 +12,7 @@ from . import __version__
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
 
 _BUDGET = "For the grid and all estimators of log p(D) together.  [120]"
-_EVIDENCE = (
-    "Estimators of log p(D), or none.  [laplace,grid,importance,bridge; tempering if none is trusted]"
-)
+_EVIDENCE = "Estimators of log p(D), or none.  [laplace,grid,importance,bridge; tempering if none is trusted]"
 _FILE, _FOLDER = click.Path(dir_okay=False, path_type=Path), click.Path(path_type=Path)
 
 _RUN_OPTIONS = (

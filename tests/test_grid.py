@@ -252,6 +252,16 @@ def test_marginals_integrate_to_one_and_have_the_moments(name):
         np.testing.assert_allclose(sd, sds[i], rtol=2e-3)
 
 
+@pytest.mark.parametrize("heads", [0, 10])
+def test_a_marginal_that_has_no_bound_at_an_edge_is_its_beta(heads):
+    exact = stats.beta(0.5 + heads, 10.5 - heads)
+    model = bs.Model({"p": dist.Beta(0.5, 0.5)}, lambda p: dist.Binomial(10, p), observed=heads)
+    curve = bs.fit_grid(model).marginals["p"]
+    at = exact.ppf(np.array([0.001, 0.01, 0.1, 0.3, 0.5, 0.7, 0.9, 0.99, 0.999]))
+    np.testing.assert_allclose(np.interp(at, curve.x, curve.density), exact.pdf(at), rtol=5e-3)
+    np.testing.assert_allclose(np.interp(at, curve.x, curve.cdf), exact.cdf(at), atol=1e-4)
+
+
 def test_marginals_of_a_coin_are_its_beta():
     fit, after = problems.grid_of("coin"), stats.beta(3, 9)
     curve = fit.marginals["p"]

@@ -17,6 +17,8 @@ from .subdivision import Points
 from .summing import Frame, Share, Summer
 
 FINE = 2001  # points of a curve
+TOLD = 100  # roundings from one node to the next
+COARSE = 0.01  # of the mass, between two neighbours on a curve
 NUM_CHAINS, NUM_DRAWS = 4, 1000
 NUM_PROPOSED = 2**14, 2**16  # random points that check a sum, and that draws are chosen from: at least, at most
 MESH = 2**14, 2**18  # nodes of the interpolant that they are drawn from
@@ -119,17 +121,23 @@ def _curve(x: np.ndarray, slope: np.ndarray, axis: Axis, share: np.ndarray, mass
     dense = np.linspace(t[0], t[-1], 8 * FINE)
     cumulative = CubicSpline(dense, np.exp(log_g(dense))).antiderivative()(dense)
     cumulative /= cumulative[-1]
-    low, high = np.interp([1e-9, 1 - 1e-9], cumulative, dense)
+    # No further than where neighbours are told apart: near 1 a float64 has 1e-16, near 0 it has 1e-300.
+    told = t[np.gradient(x) > TOLD * np.spacing(np.abs(x))]
+    ends = (told[0], told[-1]) if len(told) > 1 else (t[0], t[-1])
+    low, high = np.clip(np.interp([1e-9, 1 - 1e-9], cumulative, dense), *ends)
     x_of_t, t_of_x = PchipInterpolator(t, x), _inverse(t, x)
     inner = np.interp([0.25, 0.75], cumulative, dense)
     long = (x_of_t(high) - x_of_t(low)) > 60 * (x_of_t(inner[1]) - x_of_t(inner[0]))
-    ts = np.linspace(low, high, 4 * FINE) if long else None
-    xs = x_of_t(ts) if ts is not None else np.linspace(x_of_t(low), x_of_t(high), FINE)
-    ts = t_of_x(xs) if ts is None else ts
+    xs = np.linspace(x_of_t(low), x_of_t(high), FINE)
+    ts = t_of_x(xs)
+    # Evenly in x, unless a tail is long or much lies between two neighbours: at an edge where the density has no bound.
+    if long or np.diff(np.interp(ts, dense, cumulative)).max() > COARSE:
+        ts = np.linspace(low, high, 4 * FINE)
+        xs = x_of_t(ts)
     log_slope = CubicSpline(t, np.log(np.maximum(slope, 1e-300) * np.cosh(t)))
     density = np.exp(log_g(ts) - log_slope(ts))
     cdf = np.interp(ts, dense, cumulative)
-    return Marginal(xs, density / np.trapezoid(density, xs), cdf, mass)
+    return Marginal(xs, density * (cdf[-1] - cdf[0]) / np.trapezoid(density, xs), cdf, mass)
 
 
 def _inverse(t: np.ndarray, x: np.ndarray) -> CubicSpline:

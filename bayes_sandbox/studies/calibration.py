@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 import numpyro.distributions as dist
-from scipy import stats
+from scipy import special, stats
 
 from .. import problems
 from ..coordinates import coordinates_of
@@ -197,7 +197,7 @@ def _coverage(name: str, seed: int) -> Table:
 # --- simulation-based calibration ---
 
 SHAPE = 0.5  # of the Beta prior on both sides: with few tosses, a posterior that leans far to one side
-SIMULATED = 2000  # pairs of a probability and its data, over all data sets: far fewer than draws of NUTS
+SIMULATED = 1000  # pairs of a probability and its data for each data set there is: far fewer than draws of NUTS
 
 
 def _coin(heads: int, num: int) -> Model:
@@ -214,7 +214,7 @@ def _posterior(heads: int, num: int, seed: int) -> Table:
     """
     model = _coin(heads, num)
     rng = as_rng(seed, f"sbc {heads} of {num}")
-    expected = SIMULATED * stats.betabinom(num, SHAPE, SHAPE).pmf(heads)
+    expected = SIMULATED * (num + 1) * stats.betabinom(num, SHAPE, SHAPE).pmf(heads)
     truth = stats.beta(SHAPE + heads, SHAPE + num - heads).rvs(round(expected), random_state=rng)
     below = {way: share(model, truth, seed) for way, share in _SHARES.items()}
     return [
@@ -226,7 +226,9 @@ def _posterior(heads: int, num: int, seed: int) -> Table:
 
 def _grid_share(model: Model, truth: np.ndarray, seed: int) -> np.ndarray:
     curve = fit_grid(model, seed=seed).marginals["p"]
-    return np.interp(truth, curve.x, curve.cdf, left=0.0, right=1.0)
+    inside = (curve.x > 0) & (curve.x < 1)
+    # Between nodes as a function of the log odds: as one of p it is steep at an edge where the density has no bound.
+    return np.interp(special.logit(truth), special.logit(curve.x[inside]), curve.cdf[inside], left=0.0, right=1.0)
 
 
 def _laplace_share(model: Model, truth: np.ndarray, seed: int) -> np.ndarray:

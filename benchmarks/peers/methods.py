@@ -119,8 +119,13 @@ def pymc_smc(posterior: Posterior) -> Answer:
         pm.Potential("likelihood", log_likelihood(pt.stack(parts)))
         found = pm.sample_smc(chains=4, cores=1, random_seed=1, progressbar=False)
     ends = found["sample_stats"]["log_marginal_likelihood"].values
-    values = np.array([np.ravel(chain)[-1] for chain in ends.reshape(4, -1)], float)
+    values = np.array([_last(chain) for chain in ends.reshape(4, -1)])
     return float(values.mean()), float(values.std(ddof=1) / 2), counted.count
+
+
+def _last(chain: np.ndarray) -> float:
+    """Return the last of a chain's stages: numbers, or lists of them where chains took different numbers of stages."""
+    return float(np.hstack([np.ravel(np.asarray(stage, float)) for stage in chain])[-1])
 
 
 def _pymc_prior(pm, name, prior):  # type: ignore[no-untyped-def]

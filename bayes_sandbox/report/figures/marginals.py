@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -47,14 +48,23 @@ def _panel(axes: Axes, tree: xr.DataTree, doc: dict[str, Any], label: str, shown
     for name, curve in _curves(tree, doc, label, low, high).items():
         if curve is not None:
             shown[name] = axes.plot(*curve, color=COLOURS[name], **LOOKS[name])[0]
-            inside = curve[1][(curve[0] >= low) & (curve[0] <= high)]
-            if name != "prior" and inside.size:
-                top = max(top, float(inside.max()))
+            if name != "prior":
+                top = max(top, _height(*curve, low, high))
     for name, at in modes(doc, label).items():
         if low <= at <= high:
             shown[name] = axes.axvline(at, color=COLOURS[name], **LOOKS[name])
     axes.set(xlim=_with_edges(low, high), ylim=(0, 1.08 * top), title=label, yticks=[], ylabel="density")
     axes.locator_params(axis="x", nbins=5)
+
+
+def _height(x: np.ndarray, density: np.ndarray, low: float, high: float) -> float:
+    """Return how high a curve goes within a window; at an edge where it has no bound, what all but a sliver reaches."""
+    inside = density[(x >= low) & (x <= high)]
+    if not inside.size:
+        return 0.0
+    most = float(np.quantile(np.interp(np.linspace(low, high, 401), x, density, left=0.0, right=0.0), 0.97))
+    at_an_end = density.argmax() in (0, len(density) - 1)
+    return 1.5 * most if at_an_end and inside.max() > 5 * most else float(inside.max())
 
 
 def _curves(tree: xr.DataTree, doc: dict[str, Any], label: str, low: float, high: float) -> dict[str, Curve | None]:
