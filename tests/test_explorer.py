@@ -1,14 +1,13 @@
 """Are the numbers beside the sliders right, at every stand of them, and does a real browser move them?"""
 
 import itertools
-import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Any
 
 import jax
 import numpy as np
@@ -164,8 +163,6 @@ def test_every_picture_can_be_drawn(setting: Setting, recwarn: pytest.WarningsRe
 
 # In a browser ---------------------------------------------------------------------------------------------------------
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-QUIET = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
 PATIENCE = 90_000  # ms
 
 
@@ -187,58 +184,53 @@ def address() -> Iterator[str]:
 
 
 @pytest.mark.browser
-def test_a_slider_moves_and_the_numbers_are_the_right_ones(address: str) -> None:
-    sync_api = pytest.importorskip("playwright.sync_api")
-    path = next((found for name in BROWSERS if (found := shutil.which(name))), None)
-    if path is None:
-        if os.environ.get("CI"):
-            pytest.fail(f"no browser among {', '.join(BROWSERS)}")
-        pytest.skip("no Chromium here")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=list(QUIET))
-        page = browser.new_page(viewport={"width": 1400, "height": 1500})
-        asked: list[str] = []
-        broken: list[str] = []
-        page.on("request", lambda request: asked.append(request.url))
-        page.on("pageerror", lambda error: broken.append(str(error)))
-        page.goto(address)
+def test_a_slider_moves_and_the_numbers_are_the_right_ones(browser: Any, address: str) -> None:
+    page = browser.new_page(viewport={"width": 1400, "height": 1500})
+    asked: list[str] = []
+    broken: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("pageerror", lambda error: broken.append(str(error)))
+    page.goto(address)
 
-        def shown(setting: Setting, grid: Grid) -> list[str]:
-            """Wait until the page shows this setting's numbers, and return what it said of its pictures."""
-            expected = list(drawing.numbers(setting, scene_at(setting), grid).values())
-            page.wait_for_function(
-                "expected => JSON.stringify([...document.querySelectorAll('#numbers output')].map(o => o.textContent))"
-                " == JSON.stringify(expected)",
-                arg=expected,
-                timeout=PATIENCE,
-            )
-            sizes = page.eval_on_selector_all("figure img", "all => all.map(i => i.naturalWidth)")
-            assert sizes == [728] * 4
-            return page.eval_on_selector_all("figure img", "all => all.map(i => i.alt)")
+    def shown(setting: Setting, grid: Grid) -> list[str]:
+        """Wait until the page shows this setting's numbers, and return what it said of its pictures."""
+        expected = list(drawing.numbers(setting, scene_at(setting), grid).values())
+        page.wait_for_function(
+            "expected => JSON.stringify([...document.querySelectorAll('#numbers output')].map(o => o.textContent))"
+            " == JSON.stringify(expected)",
+            arg=expected,
+            timeout=PATIENCE,
+        )
+        sizes = page.eval_on_selector_all("figure img", "all => all.map(i => i.naturalWidth)")
+        assert sizes == [728] * 4
+        words = page.eval_on_selector_all("figure img", "all => all.map(i => i.alt)")
+        seen = scene_at(setting)
+        drawn = [drawing.draw_weight(setting, seen, grid, 1), drawing.draw_curve(setting, seen)]
+        assert words[:3] == [p.words for p in [*drawn, drawing.draw_evidence(setting, seen)]]
+        return words
 
-        first = shown(Setting(), Grid())
-        scale, noise, num_points, num_weights, num_nodes, _ = page.get_by_role("slider").all()
-        scale.focus()
-        page.keyboard.press("ArrowLeft")
-        second = shown(Setting(scale=40.0), Grid())
-        assert all(a != b for a, b in zip(first[2:3], second[2:3], strict=True))
-        num_nodes.focus()
-        page.keyboard.press("End")
-        third = shown(Setting(scale=40.0), Grid(explorer.MOST_NODES))
-        assert third[:3] == second[:3]
-        assert third[3] != second[3]
-        noise.focus()
-        page.keyboard.press("Home")
-        num_points.focus()
-        page.keyboard.press("End")
-        num_weights.focus()
-        page.keyboard.press("Home")
-        page.get_by_text("posterior", exact=True).first.click()
-        page.locator("select").first.select_option(label=FAMILIES["l1"].label)
-        shown(Setting("l1", 40.0, 5.0, explorer.MOST_POINTS, 1), Grid(explorer.MOST_NODES, "posterior"))
-        page.get_by_text("L1 (lasso) penalty").wait_for(timeout=PATIENCE)
-        browser.close()
+    first = shown(Setting(), Grid())
+    scale, noise, num_points, num_weights, num_nodes, _ = page.get_by_role("slider").all()
+    scale.focus()
+    page.keyboard.press("ArrowLeft")
+    second = shown(Setting(scale=40.0), Grid())
+    assert second[2] != first[2]
+    num_nodes.focus()
+    page.keyboard.press("End")
+    third = shown(Setting(scale=40.0), Grid(explorer.MOST_NODES))
+    assert third[:3] == second[:3]
+    assert third[3] != second[3]
+    noise.focus()
+    page.keyboard.press("Home")
+    num_points.focus()
+    page.keyboard.press("End")
+    num_weights.focus()
+    page.keyboard.press("Home")
+    page.get_by_text("posterior", exact=True).first.click()
+    page.locator("select").first.select_option(label=FAMILIES["l1"].label)
+    shown(Setting("l1", 40.0, 5.0, explorer.MOST_POINTS, 1), Grid(explorer.MOST_NODES, "posterior"))
+    page.get_by_text("L1 (lasso) penalty").wait_for(timeout=PATIENCE)
+    page.close()
     assert broken == []
-    assert {
-        url for url in asked if not url.startswith((address, "data:", "blob:", address.replace("http", "ws")))
-    } == set()
+    own = (address, address.replace("http", "ws"), "data:", "blob:")
+    assert [url for url in asked if not url.startswith(own)] == []

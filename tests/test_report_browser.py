@@ -1,7 +1,5 @@
 """Does a real browser show the report: no network, no errors, every figure, on a phone and on paper?"""
 
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +12,6 @@ sync_api = pytest.importorskip("playwright.sync_api")
 
 pytestmark = pytest.mark.browser
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 PHONE, DESK = 400, 1200
 
 
@@ -28,19 +25,6 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     result = bs.compare(model, num_warmup=200, num_samples=200, evidence=("laplace", "grid"))
     return result.report(tmp_path_factory.mktemp("run"))
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator["sync_api.Browser"]:
-    path = next((found for name in BROWSERS if (found := shutil.which(name))), None)
-    if path is None:
-        if os.environ.get("CI"):
-            pytest.fail(f"no browser among {', '.join(BROWSERS)}")
-        pytest.skip("no Chromium here")
-    with sync_api.sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield started
-        started.close()
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import sys
 import webbrowser
 from contextlib import suppress
 from pathlib import Path
-from threading import Timer
 from typing import NoReturn
 
 import click
@@ -17,7 +16,6 @@ from ..running import use_cache
 
 HOST = "127.0.0.1"
 PAGE = Path(__file__).with_name("page.py")
-LATER = 1.0  # seconds until the browser is opened: the server is up by then
 
 
 def serve(port: int, *, open_browser: bool = True, cache: bool = True) -> NoReturn:
@@ -29,25 +27,23 @@ def serve(port: int, *, open_browser: bool = True, cache: bool = True) -> NoRetu
 
     if cache:
         use_cache()
-    click.echo("compiling what the sliders need, a few seconds …", err=True)
-    _prepare()
-    with socket.socket() as listening:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    with suppress(KeyboardInterrupt), socket.socket() as listening:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # one that just ended is no hindrance
         try:
             listening.bind((HOST, port))
         except OSError as error:
-            raise UserError(
-                f"port {port} is taken or not allowed ({error.strerror}); try --port 0, any free one"
-            ) from None
+            why = f"port {port} is taken or not allowed ({error.strerror})"
+            raise UserError(f"{why}; try --port 0, any free one") from None
+        click.echo("compiling what the sliders need, a few seconds …", err=True)
+        _prepare()
+        served = marimo.create_asgi_app(quiet=True).with_app(path="", root=str(PAGE)).build()
+        server = uvicorn.Server(uvicorn.Config(served, log_level="error", timeout_graceful_shutdown=1))
+        listening.listen()  # whoever comes before the server does waits
         address = f"http://{HOST}:{listening.getsockname()[1]}"
         click.echo(f"page: {address}  (Ctrl-C ends it)")
         if open_browser:
-            Timer(LATER, webbrowser.open, [address]).start()
-        served = marimo.create_asgi_app(quiet=True).with_app(path="", root=str(PAGE)).build()
-        with suppress(KeyboardInterrupt):
-            uvicorn.Server(uvicorn.Config(served, log_level="error", timeout_graceful_shutdown=1)).run(
-                sockets=[listening]
-            )
+            webbrowser.open(address)
+        server.run(sockets=[listening])
     sys.stdout.flush()
     os._exit(0)  # a session's threads would hold the process for as long as a browser might come back
 
