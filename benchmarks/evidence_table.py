@@ -126,10 +126,8 @@ def _summarise(rows: list[Row], num: int) -> None:
     seconds = sorted({(r["problem"], r["seed"]): r["whole"] for r in rows}.values())
     print(f"seconds: median {seconds[len(seconds) // 2]}, largest {seconds[-1]}", file=sys.stderr)
     ratios = sorted({(r["problem"], r["seed"]): _times_nuts(r) for r in rows if r["nuts"]}.values())
-    print(
-        f"times NUTS, without compiling: median {ratios[len(ratios) // 2]:.1f}, largest {ratios[-1]:.1f}",
-        file=sys.stderr,
-    )
+    middle = ratios[len(ratios) // 2]
+    print(f"times NUTS, less what else it compiles: median {middle:.1f}, largest {ratios[-1]:.1f}", file=sys.stderr)
     for row in wrong:
         print("WRONG", row, file=sys.stderr)
     missing = {(r["problem"], r["seed"]) for r in rows} - {(r["problem"], r["seed"]) for r in solved}

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from ..explorer import BOXES, FAMILIES, MOST_NODES, SCALES, TIMES, Grid, Scene, Setting, log_prior, points
 from .figures.style import BLACK, BLUE, COLOURS, GREEN, GREY, ORANGE, SKY, VERMILION, house_style
-from .numbers import RAISED, brief, count, duration, typeset
+from .numbers import RAISED, brief, count, duration, plus_minus, typeset
 
 FLOOR = 1e-10  # below this an error is as good as none
 LOWERED = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
@@ -178,7 +178,7 @@ def numbers(setting: Setting, scene: Scene, grid: Grid) -> dict[str, str]:
     """Return what is written beside the pictures, by its name."""
     by_sum, evidence = grid.log_sum(scene), float(scene.log_evidence)
     said = {
-        "log p(D)": f"{evidence:.3f}",
+        "log p(D)": plus_minus(evidence, float(scene.error)),
         "log p(D | MAP)": f"{float(scene.log_likelihood):.3f}",
         "log Occam factor": f"{scene.log_occam_factor:.3f}",
         "log p(D) by the sum": f"{by_sum:.3f}",
