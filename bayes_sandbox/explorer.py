@@ -287,7 +287,7 @@ class _Line(NamedTuple):
     log_z: jax.Array
 
 
-FINE, COARSE = 8, 6  # nodes of a panel
+FINE, COARSE = 10, 8  # nodes of a panel
 ROUNDING = 1e-13  # of a sum of logarithms
 _NEAR = np.concatenate([np.arange(1, 7) / 2, 4 * 2.0 ** np.arange(12)])  # of the prior's scale
 _AROUND = np.geomspace(1e-3, 12, 16)  # of the likelihood's width

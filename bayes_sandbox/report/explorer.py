@@ -148,12 +148,12 @@ def _evidence(axes: Axes, setting: Setting, scene: Scene) -> str:
 
 
 def _error(axes: Axes, setting: Setting, scene: Scene, grid: Grid, densities_a_second: float) -> str:
-    num = np.arange(1, MOST_NODES + 1)
+    num, told = np.arange(1, MOST_NODES + 1), max(FLOOR, float(scene.error))  # no error is told below that
     for at, (box, colour) in enumerate(zip(BOXES, (GREY, BLUE), strict=True)):
-        error = np.maximum(np.abs(scene.sums[at] - scene.log_evidence), FLOOR)
+        error = np.maximum(np.abs(scene.sums[at] - scene.log_evidence), told)
         axes.semilogy(num, error, color=colour, lw=2 if grid.box == box else 1, label=f"across the {box}")
     k = grid.num_nodes
-    found = max(abs(grid.log_sum(scene) - float(scene.log_evidence)), FLOOR)
+    found = max(abs(grid.log_sum(scene) - float(scene.log_evidence)), told)
     axes.plot(k, found, "o", color=COLOURS["grid"] if grid.box == "posterior" else GREY, ms=8, mec="white")
     axes.axvline(k, color=VERMILION, lw=0.8, ls=":")
     axes.set(
