@@ -49,8 +49,13 @@ def test_a_normal_prior_has_its_closed_form_in_twelve_dimensions(num_points: int
     setting = Setting("l2", scale, 15.0, num_points, 12)
     features = explorer.design(num_points, 12)
     assert features.T @ features == pytest.approx(num_points * np.eye(12), abs=1e-9 * num_points)
-    covariance = 15.0**2 * np.eye(num_points) + scale**2 * features @ features.T
-    exact = stats.multivariate_normal.logpdf(explorer.points(num_points)[1], cov=covariance)
+    y, noise, ratio = explorer.points(num_points)[1], 15.0**2, (scale / 15.0) ** 2
+    inner = np.eye(12) + ratio * features.T @ features  # Woodbury: the covariance of y itself loses eight digits here
+    projected = features.T @ y
+    quadratic = (y @ y - ratio * projected @ np.linalg.solve(inner, projected)) / noise
+    exact = -(num_points * np.log(2 * np.pi * noise) + np.linalg.slogdet(inner)[1] + quadratic) / 2
+    covariance = noise * np.eye(num_points) + scale**2 * features @ features.T
+    assert stats.multivariate_normal.logpdf(y, cov=covariance) == pytest.approx(exact, rel=1e-9)
     seen = scene_at(setting)
     assert abs(float(seen.log_evidence) - exact) <= min(1e-8, float(seen.error))
 
