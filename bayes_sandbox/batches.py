@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .compiler import compiled
+from .rewriting import rewritten
 
 Function = Callable[[jax.Array], jax.Array]  # a point (d,) → a scalar or an array
 
@@ -20,6 +21,7 @@ def chunk_size() -> int:
     return 2**14 if jax.default_backend() == "cpu" else 2**19
 
 
+@functools.cache
 def batch_size(terms_per_point: int) -> int:
     """Return how many points are evaluated at once, when each has so many terms: what a core's cache holds."""
     terms = 2**17 if jax.default_backend() == "cpu" else 2**26
@@ -28,12 +30,16 @@ def batch_size(terms_per_point: int) -> int:
 
 @functools.partial(compiled, static_argnums=(0, 1))
 def evaluate(function: Function, batch: int, points: Any, num_batches: Any) -> jax.Array:
-    """Return the function at the first `num_batches` batches of points (n, d), zero at the rest; n a multiple."""
-    shape = jax.eval_shape(jax.vmap(function), points)
+    """Return the function at the first `num_batches` batches of points (d, n), zero at the rest; n a multiple.
+
+    Points are columns, and so are the results (…, n): whatever is asked of all points lies together in memory.
+    """
+    columns = jax.vmap(function, in_axes=1, out_axes=-1)
+    shape, many = jax.eval_shape(columns, points), rewritten(columns)
 
     def add(i: Any, out: Any) -> Any:
-        found = jax.vmap(function)(jax.lax.dynamic_slice_in_dim(points, i * batch, batch))
-        return jax.lax.dynamic_update_slice_in_dim(out, found, i * batch, 0)
+        found = many(jax.lax.dynamic_slice_in_dim(points, i * batch, batch, 1))
+        return jax.lax.dynamic_update_slice_in_dim(out, found, i * batch, out.ndim - 1)
 
     return jax.lax.fori_loop(0, num_batches, add, jnp.zeros(shape.shape, shape.dtype))
 
@@ -57,7 +63,8 @@ def in_batches(function: Function, batch: int, chunk: int | None = None) -> Call
             block = rows[start : start + size]
             # Padding repeats the last point: a program may not like numbers of its own.
             padded = np.concatenate([block, np.broadcast_to(block[-1:], (size - len(block), block.shape[1]))])
-            results.append(np.asarray(evaluate(function, batch, padded, -(-len(block) // batch)))[: len(block)])
+            found = np.asarray(evaluate(function, batch, padded.T, -(-len(block) // batch)))
+            results.append(np.moveaxis(found[..., : len(block)], -1, 0))
         stacked = np.concatenate(results)
         return stacked.reshape(points.shape[:-1] + stacked.shape[1:])
 

@@ -128,7 +128,10 @@ class Coordinates:
         What sums, searches and estimators ask at many positions is read off this one compiled program.
         """
         params, log_det = self.constrain_with_log_det(position)
-        return jnp.concatenate([jnp.stack([*self._model.log_parts(params), log_det]), self.flat(params)])
+        parts = (*self._model.log_parts(params), log_det, self.flat(params))
+        # Not woven into one another: a compiler that joins a long sum with a few copies makes a slow loop of both.
+        *parts, flat = jax.lax.optimization_barrier(parts)
+        return jnp.concatenate([jnp.stack(parts), flat])
 
     def flat(self, params: Mapping[str, Any]) -> jax.Array:
         """Return the params of one point as a vector, in the order of `Model.parameters`."""
@@ -156,7 +159,7 @@ class Coordinates:
         return batch_size(self.num_observations)
 
     def evaluate(self, positions: Any, count: int) -> jax.Array:
-        """Return `parts_and_params` at the first `count` of a chunk of positions, left on the device."""
+        """Return `parts_and_params` at the first `count` of a chunk of positions, all columns, left on the device."""
         self.num_evaluations += count
         return evaluate(self.parts_and_params, self.batch, positions, -(-count // self.batch))
 

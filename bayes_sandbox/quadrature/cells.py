@@ -56,23 +56,23 @@ class Measurer:
 
 @partial(compiled, static_argnums=0)
 def _place_cells(chunk: int, chart: Any, cells: Any) -> tuple[Any, Any]:
-    """Return positions (chunk, d) of the nodes of all cells and their log volume elements; the last are padding."""
+    """Return positions (d, chunk) of the nodes of all cells and their log volume elements; the last are padding."""
     rule = embedded(cells.shape[2])
     low, rest, width = cells[:, :, None, :]
     t = (low + width * (1 + rule.nodes) / 2).reshape(-1, cells.shape[2])
     complement = (rest + width * (1 - rule.nodes) / 2).reshape(-1, cells.shape[2])
     position, log_volume = jax.vmap(partial(place, chart))(t, complement)
-    return jnp.pad(position, ((0, chunk - len(position)), (0, 0)), mode="edge"), log_volume
+    return jnp.pad(position.T, ((0, 0), (0, chunk - len(position))), mode="edge"), log_volume
 
 
 @partial(compiled, static_argnums=(0, 1))
 def _reduce_cells(dimension: int, capacity: int, found: Any, log_volume: Any, origin: Any) -> Measures:
     rule = embedded(dimension)
     size = capacity * len(rule)
-    log_f = sum(found[:size, i] for i in range(NUM_PARTS))
+    log_f = sum(found[i, :size] for i in range(NUM_PARTS))
     bad = jnp.isnan(log_f) | (log_f == jnp.inf)
     log_g = jnp.where(bad, -jnp.inf, log_f + log_volume).reshape(capacity, -1)
-    values = found[:size, NUM_PARTS:].reshape(*log_g.shape, -1)
+    values = found[NUM_PARTS:, :size].T.reshape(*log_g.shape, -1)
     peak = log_g.max(axis=1)
     p = jnp.exp(log_g - jnp.where(jnp.isfinite(peak), peak, 0.0)[:, None])
     off = jnp.where(p[..., None] > 0, values - origin, 0.0)

@@ -88,7 +88,7 @@ def by_slices(job: Job) -> Iterator[Integral]:
 def affordable(coords: Coordinates, max_evaluations: float, budget: float) -> tuple[float, float]:
     """Return (nodes that fit, densities per second), the rate measured on one batch after compilation."""
     size = max(chunk_size() // 4, coords.batch)
-    points = np.zeros((chunk_size(), coords.dimension))
+    points = np.zeros((coords.dimension, chunk_size()))
     coords.evaluate(points, 1).block_until_ready()
     began = time.perf_counter()
     coords.evaluate(points, size).block_until_ready()

@@ -154,7 +154,7 @@ class Steering(Coordinates):
 
     def parts_and_params(self, position: Any) -> jax.Array:
         found = self.given(jnp.concatenate([position, jnp.zeros(len(self.rest))]))
-        return self._as_parts(found[None])[0]
+        return self._as_parts(found)
 
     def constrain_flat(self, position: Any) -> jax.Array:
         """Return the model's params, of which only those set by h are meant."""
@@ -164,11 +164,9 @@ class Steering(Coordinates):
         return jnp.zeros(self.whole.dimension).at[self.few].set(h).at[self.rest].set(w)
 
     def _as_parts(self, found: Any) -> jax.Array:
-        """Return what `Coordinates.parts_and_params` would, of vectors (n, …)."""
-        zeros = jnp.zeros((len(found), NUM_PARTS - 1))
-        return jnp.concatenate(
-            [found[:, :1], zeros, found[:, NUM_SCALARS : NUM_SCALARS + 2 * self.num_params + 1]], axis=1
-        )
+        """Return what `Coordinates.parts_and_params` would, of vectors (…, n)."""
+        zeros = jnp.zeros((NUM_PARTS - 1, *found.shape[1:]))
+        return jnp.concatenate([found[:1], zeros, found[NUM_SCALARS : NUM_SCALARS + 2 * self.num_params + 1]])
 
     @property
     def num_params(self) -> int:
@@ -178,13 +176,14 @@ class Steering(Coordinates):
 
     def evaluate(self, positions: Any, count: int) -> jax.Array:
         self.num_evaluations += count
-        points = jnp.concatenate([positions, jnp.zeros((len(positions), len(self.rest)))], axis=1)
+        points = jnp.concatenate([positions, jnp.zeros((len(self.rest), positions.shape[1]))])
         return self._as_parts(evaluate(self.given, self.batch, points, -(-count // self.batch)))
 
     def everything_many(self, positions: Any) -> np.ndarray:
         positions = np.asarray(positions, float)
         rows = positions.reshape(-1, self.dimension)
-        found = np.asarray(self._as_parts(self._many(np.column_stack([rows, np.zeros((len(rows), len(self.rest)))]))))
+        points = np.column_stack([rows, np.zeros((len(rows), len(self.rest)))])
+        found = np.asarray(self._as_parts(self._many(points).T)).T
         return found.reshape(positions.shape[:-1] + found.shape[1:])
 
     def given_many(self, h: np.ndarray, x: np.ndarray | None = None) -> "Given":

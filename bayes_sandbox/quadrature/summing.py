@@ -1,12 +1,14 @@
 """The streaming log-sum-exp that every rule ends in: memory does not grow with the number of nodes.
 
-A tensor grid is never laid out. Node number i is unravelled into one index for each axis, a chunk of nodes at a time;
-sums are kept relative to the largest term met so far. Placing nodes and adding terms are programs of their own,
-compiled once for all models; the model's program is the one that everything else uses.
+A tensor grid is never laid out, but for a block of nodes at a time (`layout`). The density at a block is the program
+that everything else uses; weighing it is one program for all models. What is left are sums over the rows and columns
+of a matrix, which need no compiling: NumPy's on a CPU, and the device's own on an accelerator. Sums are kept relative
+to the largest term met so far.
 """
 
 import math
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
@@ -19,11 +21,12 @@ from ..batches import chunk_size
 from ..compiler import compiled
 from ..coordinates import NUM_PARTS, Coordinates
 from ..progress import Progress, quiet
+from .layout import Slab, Table, slabs
 from .rules import Axis
 
 LONGEST_AXIS = 2**20  # nodes on one axis are laid out in memory; tensor grids of them are not
 DENSITY, LIKELIHOOD = (0, 1, 2), (1, 2)  # which parts of the log density are summed: all, or all but the prior
-CHUNKS_AHEAD = 16  # sent to the device before waiting for it
+CHUNKS_AHEAD = 4  # sent to the device before waiting for the first
 
 
 class Sums(NamedTuple):
@@ -102,94 +105,178 @@ class Summer:
 
     def run(self, frame: Frame, axes: Sequence[Axis], label: str = "grid", share: Share | None = None) -> Sums:
         """Sum the density, or a share of it, over the tensor grid of `axes` in the frame's z."""
-        size, chunk = _padded(max(map(len, axes))), chunk_size()
-        nodes = np.zeros((len(axes), size))
-        log_weights = np.full((len(axes), size), -np.inf)
-        for j, axis in enumerate(axes):
-            nodes[j, : len(axis)], log_weights[j, : len(axis)] = axis.nodes, axis.log_weights
-        counts = np.array([len(axis) for axis in axes])
-        grid = jax.device_put((frame.centre, frame.scale, frame.log_det, nodes, log_weights, counts, share))
-        total = math.prod(int(n) for n in counts)
-        origin, sums = self.origin(frame), _empty(len(axes), size, len(self._coords.flat_at(frame.centre)))
-        with self._progress.task(label, total) as advance:
-            for start in range(0, total, chunk):
-                placed = _place(chunk, grid, start)
-                found = self._coords.evaluate(placed.position, min(chunk, total - start))
-                sums = _add(self._parts, placed, found, origin, sums)
-                if start // chunk % CHUNKS_AHEAD == 0:  # progress and Ctrl-C get their turn
-                    jax.block_until_ready(sums)
-                advance(min(chunk, total - start))
-        return Sums(*(np.asarray(x) for x in sums))
+        running = Running([len(axis) for axis in axes], self.origin(frame))
+        with self._progress.task(label, math.prod(map(len, axes))) as advance:
+            for slab in slabs(axes, chunk_size()):
+                running.open(slab)
+                for block in self._blocks(frame, slab, share, running.peak):  # progress and Ctrl-C get their turn
+                    running.add(block)
+                    advance((block.rows.stop - block.rows.start) * len(slab.inner))
+                running.close(slab)
+        return running.sums()
 
     def origin(self, frame: Frame) -> np.ndarray:
         """Return the params that sums in this frame are relative to, flat."""
         return self._coords.flat_at(frame.centre)
 
+    def _blocks(self, frame: Frame, slab: Slab, share: Share | None, peak: float) -> Iterator["Block"]:
+        """Weigh one block of rows after another, a few of them ahead of the one that is taken."""
+        chunk, num_leading, num_columns = chunk_size(), slab.outer.z.shape[1], len(slab.inner)
+        outer = _affine(slab.outer, frame.scale[:, :num_leading], frame.centre, frame.log_det)
+        inner = _affine(slab.inner, frame.scale[:, num_leading:], 0 * frame.centre, 0.0)
+        place = _place_on_host if on_host() else _place_on_device
+        each, highest = chunk // num_columns, jnp.asarray(peak)
+        waiting: deque[Block] = deque()
+        for start in range(0, len(slab.outer), each):
+            rows = slice(start, min(start + each, len(slab.outer)))
+            position, log_weight = place(chunk, outer[:, rows], inner)
+            if share is not None:
+                log_weight = log_weight + _log_shares(share, position)
+            found = self._coords.evaluate(position, (rows.stop - rows.start) * num_columns)
+            highest, p = _weigh(self._parts, found, log_weight, highest)
+            waiting.append(Block(rows, highest, p, found))
+            if len(waiting) > CHUNKS_AHEAD:
+                yield waiting.popleft()
+        yield from waiting
 
-def _empty(dimension: int, size: int, num_values: int) -> Sums:
-    shapes = ((), (), (dimension, size), (dimension,), (dimension, dimension), (num_values,), (num_values,))
-    peak, *zeros = (np.zeros(shape) for shape in shapes)
-    return Sums(*[peak - np.inf, *zeros, np.zeros((), int)])
+
+class Block(NamedTuple):
+    """Some rows of a slab, weighed: p = exp(log f + log w − peak), and what was found at their nodes."""
+
+    rows: slice
+    peak: Any
+    p: Any
+    found: Any
 
 
-def _padded(length: int) -> int:
-    """One of few lengths, so that few programs are compiled."""
-    return next(size for size in (256, 4096, 65536, LONGEST_AXIS) if length <= size)
+def on_host() -> bool:
+    """Whether arrays of the device are NumPy's to read, without a copy."""
+    return jax.default_backend() == "cpu"
 
 
-class Placed(NamedTuple):
-    """One chunk of a grid's nodes; a weight of −∞ marks what lies beyond the last of them."""
+def _affine(table: Table, scale: np.ndarray, centre: np.ndarray, log_det: float) -> np.ndarray:
+    """Return what each node of some axes adds to the position, and its log weight: (dimension + 1, n)."""
+    return np.vstack([centre[:, None] + scale @ table.z.T, table.log_weight + log_det])
 
-    position: Any
-    z: Any
-    log_weight: Any
-    index: Any
+
+def _place_on_host(chunk: int, outer: np.ndarray, inner: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the positions (d, chunk) of a block, outer (d + 1, r) by inner (d + 1, w), and their log weights."""
+    num = outer.shape[1] * inner.shape[1]
+    laid = np.empty((len(outer), chunk))
+    np.add(outer[:, :, None], inner[:, None], out=laid[:, :num].reshape(*outer.shape, -1))
+    laid[:, num:] = laid[:, :1]
+    laid[-1, num:] = -np.inf
+    return laid[:-1], laid[-1]
 
 
 @partial(compiled, static_argnums=0)
-def _place(chunk: int, grid: Any, start: Any) -> Placed:
-    centre, scale, log_det, nodes, log_weights, counts, share = grid
-    number = start + jnp.arange(chunk)
-    z, log_w, index = _unravel(number, nodes, log_weights, counts)
-    position = centre + z @ scale.T
-    if share is not None:
-        log_w += jax.vmap(share.log_at)(position)
-    return Placed(position, z, jnp.where(number < jnp.prod(counts), log_w + log_det, -jnp.inf), index)
+def _place_on_device(chunk: int, outer: Any, inner: Any) -> tuple[jax.Array, jax.Array]:
+    laid = (outer[:, :, None] + inner[:, None]).reshape(len(outer), -1)
+    padded = jnp.full((len(outer), chunk), laid[:, :1]).at[-1].set(-jnp.inf).at[:, : laid.shape[1]].set(laid)
+    return padded[:-1], padded[-1]
+
+
+@compiled
+def _log_shares(share: Share, position: Any) -> jax.Array:
+    return jax.vmap(share.log_at, in_axes=1)(position)
 
 
 @partial(compiled, static_argnums=0)
-def _add(parts: tuple[int, ...], placed: Placed, found: Any, origin: Any, sums: Sums) -> Sums:
-    log_f, z = sum(found[:, i] for i in parts), placed.z
-    inside = placed.log_weight > -jnp.inf
-    nan = jnp.isnan(log_f) | (log_f == jnp.inf)
-    terms = jnp.where(inside & ~nan, log_f + placed.log_weight, -jnp.inf)
-    peak = jnp.maximum(sums.peak, terms.max())
-    safe = jnp.where(jnp.isfinite(peak), peak, 0.0)
-    old, p = jnp.exp(sums.peak - safe), jnp.exp(terms - safe)
-    # A value may overflow where the density has vanished: 0 · ∞ must stay 0.
-    off = jnp.where(p[:, None] > 0, found[:, NUM_PARTS:] - origin, 0.0)
-    rows = jnp.arange(z.shape[1])[:, None]
-    return Sums(
-        peak=peak,
-        total=sums.total * old + p.sum(),
-        axes=(sums.axes * old).at[rows, placed.index.T].add(p),
-        z=sums.z * old + p @ z,
-        zz=sums.zz * old + (p[:, None] * z).T @ z,
-        value=sums.value * old + p @ off,
-        square=sums.square * old + p @ off**2,
-        num_nan=sums.num_nan + (nan & inside).sum(),
-    )
+def _weigh(parts: tuple[int, ...], found: Any, log_weight: Any, peak: Any) -> tuple[jax.Array, jax.Array]:
+    """Return the peak so far and p relative to it, NaN where the density is no number."""
+    log_f = sum(found[i] for i in parts)
+    terms = jnp.where(log_f < jnp.inf, log_f + log_weight, -jnp.inf)  # not NaN, either
+    peak = jnp.maximum(peak, terms.max())
+    p = jnp.exp(terms - jnp.where(jnp.isfinite(peak), peak, 0.0))
+    return peak, jnp.where((log_f < jnp.inf) | (log_weight == -jnp.inf), p, jnp.nan)
 
 
-def _unravel(number: Any, nodes: Any, log_weights: Any, counts: Any) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Return the coordinates, log weights and axis indices of numbered nodes."""
-    index = []
-    for j in reversed(range(len(nodes))):
-        index.append(number % counts[j])
-        number = number // counts[j]
-    stacked = jnp.stack(index[::-1], axis=1)
-    axis = jnp.arange(len(nodes))
-    return nodes[axis, stacked], log_weights[axis, stacked].sum(axis=1), stacked
+class Reduced(NamedTuple):
+    """A block of p, summed."""
+
+    columns: Any  # (1 + leading axes, columns): Σ p and Σ p z over its rows
+    rows: Any
+    value: Any  # Σ p (v − origin)
+    square: Any
+
+
+def _reduced(p: Any, found: Any, origin: Any, beside: Any, num_columns: int) -> Reduced:
+    """Sum a block in plain algebra, on whichever side its arrays are: NumPy's, or one compiled for its shape."""
+    block, off = p[: len(beside) * num_columns].reshape(len(beside), num_columns), found[NUM_PARTS:] - origin[:, None]
+    return Reduced(beside.T @ block, block.sum(axis=1), off @ p, (off * off) @ p)
+
+
+_reduced_on_device = partial(compiled, static_argnums=4)(_reduced)
+
+
+class Running:
+    """Sums so far, of everything relative to the largest term: whole, and within the slab that is open."""
+
+    def __init__(self, counts: Sequence[int], origin: np.ndarray):
+        d, self._origin = len(counts), origin
+        self.peak, self._total, self._num_nan = -math.inf, np.zeros(()), 0
+        self._axes, self._z, self._zz = np.zeros((d, max(counts))), np.zeros(d), np.zeros((d, d))
+        self._value, self._square = np.zeros(len(origin)), np.zeros(len(origin))
+
+    def open(self, slab: Slab) -> None:
+        """Begin a slab."""
+        self._beside = np.column_stack([np.ones(len(slab.outer)), slab.outer.z])  # what rows are multiplied with
+        self._columns, self._rows = np.zeros((self._beside.shape[1], len(slab.inner))), np.zeros(len(slab.outer))
+
+    def add(self, block: Block) -> None:
+        """Add some rows."""
+        self._raise_peak(float(block.peak))
+        rest = (self._origin, self._beside[block.rows], self._columns.shape[1])
+        if on_host():
+            with np.errstate(invalid="ignore", over="ignore"):
+                found = _reduced(np.asarray(block.p), np.asarray(block.found), *rest)
+        else:
+            found = Reduced(*map(np.asarray, _reduced_on_device(block.p, block.found, *rest)))
+        if not all(np.isfinite(part).all() for part in found):
+            found = self._with_care(block, rest)
+        self._columns += found.columns
+        self._rows[block.rows] = found.rows
+        self._value += found.value
+        self._square += found.square
+
+    def _raise_peak(self, peak: float) -> None:
+        if peak > self.peak:
+            factor = math.exp(self.peak - peak)
+            for kept in (*self._kept, self._columns, self._rows):
+                kept *= factor
+            self.peak = peak
+
+    @property
+    def _kept(self) -> tuple[np.ndarray, ...]:
+        return self._total, self._axes, self._z, self._zz, self._value, self._square
+
+    def _with_care(self, block: Block, rest: Any) -> Reduced:
+        """Sum a block in which a p is NaN, which counts as zero, or a value overflows where p is zero: 0 · ∞ is 0."""
+        p, found = np.asarray(block.p), np.asarray(block.found)
+        bad = np.isnan(p)
+        self._num_nan += int(bad.sum())
+        p = np.where(bad, 0.0, p)
+        with np.errstate(invalid="ignore", over="ignore"):
+            return _reduced(p, np.where(p > 0, found, 0.0), *rest)
+
+    def close(self, slab: Slab) -> None:
+        """Add the slab to the whole."""
+        (mass, *crossed), num_leading = self._columns, slab.outer.z.shape[1]
+        parts = ((slab.outer, self._rows, slice(num_leading)), (slab.inner, mass, slice(num_leading, None)))
+        self._total += mass.sum()
+        for table, p, own in parts:
+            self._z[own] += p @ table.z
+            self._zz[own, own] += (p[:, None] * table.z).T @ table.z
+            for axis, index in zip(self._axes[own], table.index.T):
+                axis += np.bincount(index, weights=p, minlength=len(axis))
+        between = np.reshape(crossed, (num_leading, len(mass))) @ slab.inner.z
+        self._zz[:num_leading, num_leading:] += between
+        self._zz[num_leading:, :num_leading] += between.T
+
+    def sums(self) -> Sums:
+        """Return the whole."""
+        whole = (np.asarray(self.peak), *self._kept, np.asarray(self._num_nan))
+        return Sums(**dict(zip(Sums._fields, whole)))
 
 
 def merge(parts: Sequence[Sums]) -> Sums:
