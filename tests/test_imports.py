@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parents[1] / "bayes_sandbox"
 
 # From the ground up; a module knows its own layer and those below it.
 LAYERS = (
-    {"batches", "compiler", "errors", "parts", "naming", "real_data", "seeds", "sites", "supports"},
+    {"batches", "compiler", "errors", "parts", "naming", "real_data", "rewriting", "seeds", "sites", "supports"},
     {"inspection", "program", "records", "progress", "budget"},
     {"model", "coordinates", "regularization"},
     {"explorer", "problems", "variants"},
