@@ -65,6 +65,7 @@ _HOMES = {
     "study_regularization": "studies.regularization",
     "study_coordinates": "studies.coordinates",
     "study_optimizers": "studies.optimizers",
+    "run_tasks": "workers",
     "main": "cli",
 }
 

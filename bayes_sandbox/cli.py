@@ -97,6 +97,7 @@ def explain(script: Path, form: str, settings: tuple[str, ...], show_traceback: 
 @click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same answer.")
 @click.option("--set", "settings", metavar="NAME=VALUE", multiple=True, help="An argument of the study.")
 @click.option("--resume", metavar="DIR", type=_FOLDER, help="Continue a study: finished tasks are kept.")
+@click.option("--workers", metavar="N", type=click.IntRange(1), help="So many processes, where tasks are many.")
 @click.option("--no-progress", is_flag=True, help="No progress bars on stderr.")
 @click.option("--no-cache", is_flag=True, help="Keep no compiled programs in the user's cache folder.")
 @click.option("--traceback", "show_traceback", is_flag=True, help="Show where an error came from.")

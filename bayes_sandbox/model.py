@@ -139,6 +139,10 @@ class Model:
                 "use jnp.where and jax.numpy instead"
             ) from error
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what travels to another process: what is compiled does not."""
+        return {k: v for k, v in vars(self).items() if k != "_draw_batch"} | {"compiled": None}
+
     def __repr__(self) -> str:
         kind = "from_numpyro" if self._pair is None else "pair"
         return f"Model({self.name!r}, {kind}, parameters={self.parameters})"

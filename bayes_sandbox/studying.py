@@ -20,7 +20,8 @@ from .studies import find_study
 
 ASKED = "study-settings.json"
 NOTHING: dict[str, Any] = {"seed": 0, "fast": False, "script": None, "settings": {}}  # when nothing is asked for
-OWN = ("model", "seed", "fast", "parts", "progress")  # arguments of a study that have an option of their own
+# Arguments of a study that have an option of their own.
+OWN = ("model", "seed", "fast", "parts", "executor", "progress")
 
 
 def run_study(name: str, script: Path | None, options: dict[str, Any]) -> int:
@@ -42,6 +43,7 @@ def run_study(name: str, script: Path | None, options: dict[str, Any]) -> int:
         data = None if model is None else (Path(asked["script"]).read_bytes(), model.data_sha256)
         found = function(
             **({} if model is None else {"model": model}),
+            **_workers(name, function, options["workers"]),
             **asked["settings"],
             seed=asked["seed"],
             fast=asked["fast"],
@@ -78,6 +80,14 @@ def _settings(name: str, function: Callable[..., Any], given: Mapping[str, Any])
             raise UserError(f"study {name} has no setting {setting!r}{suggestion(setting, known)}: {', '.join(known)}")
     several = {k for k, p in known.items() if any(word in str(p.annotation) for word in ("Sequence", "Iterable"))}
     return {k: _listed(v) if k in several else v for k, v in given.items()}
+
+
+def _workers(name: str, function: Callable[..., Any], workers: int | None) -> dict[str, Any]:
+    if workers is None:
+        return {}
+    if "executor" not in inspect.signature(function).parameters:
+        raise UserError(f"study {name} does its tasks one after another; leave --workers out")
+    return {"executor": workers}
 
 
 def _listed(value: Any) -> list[Any]:

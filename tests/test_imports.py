@@ -13,6 +13,7 @@ PACKAGE = Path(__file__).parents[1] / "bayes_sandbox"
 LAYERS = (
     {"batches", "compiler", "errors", "parts", "naming", "real_data", "rewriting", "seeds", "sites", "supports"},
     {"inspection", "program", "records", "progress", "budget"},
+    {"workers"},
     {"model", "coordinates", "regularization"},
     {"explorer", "problems", "variants"},
     {"optimization"},

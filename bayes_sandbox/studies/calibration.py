@@ -51,6 +51,7 @@ def study_calibration(
     seed: int = 0,
     fast: bool = False,
     parts: Parts = nowhere,
+    executor: Any = None,
     progress: bool = False,
 ) -> Study:
     """Hold the errors of estimators, and the posteriors of fits, against what is known.
@@ -75,6 +76,8 @@ def study_calibration(
         Tosses of the coin: so many, and one more, data sets.
     fast
         One estimator on one problem, ten seeds, two data sets.
+    executor
+        Who does the tasks: see `run_tasks`. A number is so many processes.
 
     Returns
     -------
@@ -96,7 +99,7 @@ def study_calibration(
     num_seeds, num_trials = quick(fast, num_seeds, NUM_SEEDS, BLOCK), quick(fast, num_trials, NUM_TRIALS, 1)
     for name in scored:
         problems.find(name)
-    tasks = Tasks(parts, progress)
+    tasks = Tasks(parts, progress, executor)
     jobs = [(n, m, i) for n in scored for m in methods for i in range(0, num_seeds, BLOCK)]
     covered = ("coin",) if fast else tuple(p.name for p in problems.few()[::4]) if scored else ()
     pit = tasks.rows("coin with heads", range(num_trials + 1), lambda heads: _posterior(heads, num_trials, seed))

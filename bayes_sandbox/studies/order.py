@@ -101,6 +101,7 @@ def study_order(
     seed: int = 0,
     fast: bool = False,
     parts: Parts = nowhere,
+    executor: Any = None,
     progress: bool = False,
 ) -> Study:
     """Add terms to a polynomial, predictors to a regression, components to a mixture, and ask four judges.
@@ -116,6 +117,8 @@ def study_order(
         of galaxies).
     fast
         Three polynomials, two regressions and one normal.
+    executor
+        Who does the tasks: see `run_tasks`. A number is so many processes.
 
     Returns
     -------
@@ -135,7 +138,7 @@ def study_order(
         if name not in FAMILIES:
             raise UserError(f"there is no family {name!r}{suggestion(name, FAMILIES)}; there are {', '.join(FAMILIES)}")
     jobs = [(name, order) for name in families for order in (FAMILIES[name].few if fast else FAMILIES[name].orders)]
-    tables = {"orders": Tasks(parts, progress).rows("model", jobs, lambda job: [_row(*job, seed)])}
+    tables = {"orders": Tasks(parts, progress, executor).rows("model", jobs, lambda job: [_row(*job, seed)])}
     settings = {"families": list(families), "seed": seed, "fast": fast}
     return Study("order", tables, tuple(_findings(tables)), settings, time.perf_counter() - started)
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpyro.distributions as dist
@@ -39,6 +40,7 @@ def study_prior_width(
     seed: int = 0,
     fast: bool = False,
     parts: Parts = nowhere,
+    executor: Any = None,
     progress: bool = False,
 ) -> Study:
     """Give one parameter a prior Normal(value, scale²) for ever wider scales, and fit the model under each.
@@ -62,6 +64,8 @@ def study_prior_width(
         The prior's scales; by default from the posterior sd divided by 100 to 10⁴ times it.
     fast
         Five scales.
+    executor
+        Who does the tasks: see `run_tasks`. A number is so many processes.
 
     Returns
     -------
@@ -88,7 +92,7 @@ def study_prior_width(
     if not model.observed:
         raise ModelError(f"{model.name!r} has only numpyro.factor terms: there is no observation to leave out")
     name = _scalar(model, parameter)
-    tasks = Tasks(parts, progress)
+    tasks = Tasks(parts, progress, executor)
     if scales is None:
         sd = tasks.rows("posterior", ["sd"], lambda _: [{"sd": float(summed(model, seed).sd[name])}])[0]["sd"]
         scales = sd * np.geomspace(1e-2, 1e4, 5 if fast else 13)

@@ -30,6 +30,7 @@ def study_problems(
     seed: int = 0,
     fast: bool = False,
     parts: Parts = nowhere,
+    executor: Any = None,
     progress: bool = False,
 ) -> Study:
     """Compare every way on every problem whose evidence is known, as a user would: `compare(model, seed=…)` untouched.
@@ -48,6 +49,8 @@ def study_problems(
         How often, each time with a new model and the next seed.
     fast
         Three easy problems, without NUTS.
+    executor
+        Who does the tasks: see `run_tasks`. A number is so many processes.
 
     Returns
     -------
@@ -75,7 +78,7 @@ def study_problems(
     if not chosen:
         raise UserError(f"no problem has {' or '.join(map(repr, words))} in its name{suggestion(words[0], known)}")
     jobs = [(name, seed + i) for i in range(num_seeds) for name in chosen]
-    rows = Tasks(parts, progress).rows("problem", jobs, lambda job: _rows(*job, fits, listed))
+    rows = Tasks(parts, progress, executor).rows("problem", jobs, lambda job: _rows(*job, fits, listed))
     tables = {"estimates": [row for row in rows if row["method"] != "best"], "best": where(rows, method="best")}
     settings = {"names": words, "methods": listed, "num_seeds": num_seeds, "seed": seed, "fast": fast}
     seconds = time.perf_counter() - started

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from ..model import Model
 from ..parts import Parts, made, nowhere
 from ..progress import progress_of
 from ..quadrature import GridFit, fit_grid
+from ..workers import run_tasks
 from . import STUDIES
 
 Row = dict[str, Any]
@@ -75,25 +77,32 @@ class Study:
         return write_study(self.to_dict(), Path(folder))
 
 
-class Tasks:
-    """Does the tasks of a study one after another; a finished one is kept, and recalled instead of done again."""
+def _each(task: Any, found: Table) -> bool:
+    return True
 
-    def __init__(self, parts: Parts = nowhere, progress: bool = False):
-        self._parts, self._progress = parts, progress_of(progress)
+
+class Tasks:
+    """Does the tasks of a study; a finished one is kept, and recalled instead of done again."""
+
+    def __init__(self, parts: Parts = nowhere, progress: bool = False, executor: Any = None):
+        self._parts, self._progress, self._executor = parts, progress, executor
 
     def rows[Task](
         self,
         label: str,
         tasks: Sequence[Task],
         do: Callable[[Task], Table],
-        wanted: Callable[[Task, Table], bool] = lambda task, found: True,
+        wanted: Callable[[Task, Table], bool] = _each,
     ) -> Table:
         """Return the rows of all tasks that are wanted after those before them.
 
-        `str(task)` is the name that a task is kept under.
+        `str(task)` is the name that a task is kept under. Where every task is wanted, an executor may do them.
         """
+        if wanted is _each:
+            how = {"executor": self._executor, "parts": self._parts, "progress": self._progress, "label": label}
+            return list(chain.from_iterable(run_tasks(do, tasks, **how)))
         found: Table = []
-        with self._progress.task(label, len(tasks)) as advance:
+        with progress_of(self._progress).task(label, len(tasks)) as advance:
             for task in tasks:
                 if wanted(task, found):
                     found += made(self._parts, f"{label}:{task}", partial(do, task))
