@@ -8,8 +8,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import PartitionSpec
 
 from .compiler import compiled
+from .devices import LANE, mesh, num_lanes
 from .rewriting import rewritten
 
 Function = Callable[[jax.Array], jax.Array]  # a point (d,) → a scalar or an array
@@ -18,14 +20,14 @@ Function = Callable[[jax.Array], jax.Array]  # a point (d,) → a scalar or an a
 @functools.cache
 def chunk_size() -> int:
     """Return how many points go to the device in one call: enough to be worth it, few enough for progress."""
-    return 2**14 if jax.default_backend() == "cpu" else 2**19
+    return num_lanes() * (2**14 if jax.default_backend() == "cpu" else 2**19)
 
 
 @functools.cache
 def batch_size(terms_per_point: int) -> int:
     """Return how many points are evaluated at once, when each has so many terms: what a core's cache holds."""
-    terms = 2**17 if jax.default_backend() == "cpu" else 2**26
-    return int(np.clip(2 ** round(math.log2(terms / max(terms_per_point, 1))), 16, min(2**13, chunk_size())))
+    terms, most = (2**17, 2**13) if jax.default_backend() == "cpu" else (2**26, 2**19)
+    return int(np.clip(2 ** round(math.log2(terms / max(terms_per_point, 1))), 16, most))
 
 
 @functools.partial(compiled, static_argnums=(0, 1))
@@ -33,7 +35,25 @@ def evaluate(function: Function, batch: int, points: Any, num_batches: Any) -> j
     """Return the function at the first `num_batches` batches of points (d, n), zero at the rest; n a multiple.
 
     Points are columns, and so are the results (…, n): whatever is asked of all points lies together in memory.
+
+    Several devices share the batches, the first of them first.
     """
+    lanes, (_, num) = num_lanes(), points.shape
+    if lanes == 1 or num % (lanes * batch):
+        return _evaluate(function, batch, points, num_batches)
+    held = num // (lanes * batch)
+    each = jnp.clip(num_batches - held * jnp.arange(lanes), 0, held)
+    across = jax.eval_shape(jax.vmap(function, in_axes=1, out_axes=-1), points).ndim - 1
+    lane, lanes_last = PartitionSpec(LANE), PartitionSpec(*[None] * across, LANE)
+
+    def one(points: Any, num_batches: Any) -> jax.Array:
+        return _evaluate(function, batch, points, num_batches[0])
+
+    specs: dict[str, Any] = {"in_specs": (PartitionSpec(None, LANE), lane), "out_specs": lanes_last}
+    return jax.shard_map(one, mesh=mesh(), check_vma=False, **specs)(points, each)
+
+
+def _evaluate(function: Function, batch: int, points: Any, num_batches: Any) -> jax.Array:
     columns = jax.vmap(function, in_axes=1, out_axes=-1)
     shape, many = jax.eval_shape(columns, points), rewritten(columns)
 

@@ -8,10 +8,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import NamedSharding, PartitionSpec
 from numpyro.infer import MCMC, NUTS
 
 from .compiler import compiled
 from .coordinates import Coordinates, coordinates_of
+from .devices import LANE, mesh, num_lanes
 from .diagnostics import Diagnostics, diagnose, pareto_k
 from .errors import SamplingError
 from .model import Model, require_model
@@ -201,8 +203,16 @@ def _run(
     fields = ("energy", "potential_energy", "num_steps", "accept_prob", "adapt_state.step_size", "diverging")
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*devices.*")
-        mcmc.run(key, init_params=jnp.asarray(starts if len(starts) > 1 else starts[0]), extra_fields=fields)
+        mcmc.run(key, init_params=_on_devices(starts), extra_fields=fields)
     return mcmc
+
+
+def _on_devices(starts: np.ndarray) -> jax.Array:
+    """Return the chains' starts, as many on each device, where that comes out even."""
+    if len(starts) == 1:
+        return jnp.asarray(starts[0])
+    even = num_lanes() > 1 and len(starts) % num_lanes() == 0
+    return jax.device_put(starts, NamedSharding(mesh(), PartitionSpec(LANE))) if even else jnp.asarray(starts)
 
 
 def _sample_stats(coords: Coordinates, mcmc: MCMC, positions: np.ndarray) -> dict[str, np.ndarray]:

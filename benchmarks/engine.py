@@ -1,6 +1,6 @@
 """How much of a bare kernel's speed does a grid keep? Densities a second through the engine, and by the kernel alone.
 
-    python -m benchmarks.engine [--only WORD …] [--out FILE.csv]
+    python -m benchmarks.engine [--small] [--only WORD …] [--out FILE.csv]
 
 The kernel is the log density, jitted and vmapped over nodes that lie in memory, and nothing else: all at once, and in
 the batches that the engine uses, whichever is faster. The engine sums the same number of nodes on a tensor grid: it
@@ -11,7 +11,8 @@ marginals and its verdict, in densities a second over the kernel's.
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -45,7 +46,7 @@ def _rate(run: Callable[[], Any], num: float) -> float:
     return num / (time.perf_counter() - began)
 
 
-def _one(name: str) -> list[Row]:
+def _one(name: str, sizes: Sequence[float]) -> list[Row]:
     import jax
 
     import bayes_sandbox as bs
@@ -58,7 +59,7 @@ def _one(name: str) -> list[Row]:
     laplace = bs.fit_laplace(model)
     frame = Frame(laplace.position, laplace.scale)
     rows = []
-    for size in SIZES:
+    for size in sizes:
         each = round(size ** (1 / coords.dimension))
         axis = sinh_trapezoid(-REACH, REACH, 2 * np.arcsinh(REACH) / (each - 1))
         axes, num = [axis] * coords.dimension, len(axis) ** coords.dimension
@@ -109,10 +110,13 @@ def _kernels(density: Callable[[Any], Any], nodes: np.ndarray, batch: int) -> li
 
 def main() -> None:
     """Run the table and say what it came to."""
-    options = arguments(__doc__).parse_args()
+    parser = arguments(__doc__)
+    parser.add_argument("--small", action="store_true", help="1e5 nodes only")
+    options = parser.parse_args()
     names = [name for name in NAMES if any(word in name for word in options.only)]
     options.processes = 1  # one beside the other would take each other's cores
-    rows = [row for rows in rows_of(_one, names, FIELDS, options, 1) for row in rows]
+    one = partial(_one, sizes=SIZES[:1] if options.small else SIZES)
+    rows = [row for rows in rows_of(one, names, FIELDS, options, 1) for row in rows]
     lowest = min(rows, key=lambda row: row["ratio"])
     print(f"lowest ratio {lowest['ratio']}, of {lowest['model']} at {lowest['nodes']:,} nodes", file=sys.stderr)
 

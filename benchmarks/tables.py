@@ -4,7 +4,7 @@ import argparse
 import csv
 import multiprocessing
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,3 +42,15 @@ def rows_of(
             writer.writerows(rows)
             out.flush()
             yield rows
+
+
+def written(rows: Iterable[Row], fields: Sequence[str], out: Path | None) -> list[Row]:
+    """Return the rows, written to a CSV file (or the terminal) as they come."""
+    file, found = out.open("w", newline="") if out else sys.stdout, []
+    writer = csv.DictWriter(file, fields)
+    writer.writeheader()
+    for row in rows:
+        writer.writerow(row)
+        file.flush()
+        found.append(row)
+    return found

@@ -11,7 +11,8 @@ PACKAGE = Path(__file__).parents[1] / "bayes_sandbox"
 
 # From the ground up; a module knows its own layer and those below it.
 LAYERS = (
-    {"batches", "compiler", "errors", "parts", "naming", "real_data", "rewriting", "seeds", "sites", "supports"},
+    {"compiler", "devices", "errors", "parts", "naming", "real_data", "rewriting", "seeds", "sites", "supports"},
+    {"batches"},
     {"inspection", "program", "records", "progress", "budget"},
     {"workers"},
     {"model", "coordinates", "regularization"},

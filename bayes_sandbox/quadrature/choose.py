@@ -8,6 +8,7 @@ import numpy as np
 
 from ..batches import chunk_size
 from ..coordinates import Coordinates
+from ..devices import agreed, num_lanes
 from .cell_integral import by_cells
 from .given import by_given
 from .integral import Integral
@@ -87,12 +88,12 @@ def by_slices(job: Job) -> Iterator[Integral]:
 
 def affordable(coords: Coordinates, max_evaluations: float, budget: float) -> tuple[float, float]:
     """Return (nodes that fit, densities per second), the rate measured on one batch after compilation."""
-    size = max(chunk_size() // 4, coords.batch)
+    size = chunk_size() if num_lanes() > 1 else max(chunk_size() // 4, coords.batch)
     points = np.zeros((coords.dimension, chunk_size()))
     coords.evaluate(points, 1).block_until_ready()
     began = time.perf_counter()
     coords.evaluate(points, size).block_until_ready()
-    rate = size / max(time.perf_counter() - began, 1e-9)
+    rate = agreed(size / max(time.perf_counter() - began, 1e-9))
     return min(max_evaluations, budget * rate), rate
 
 

@@ -6,6 +6,7 @@ of a matrix, which need no compiling: NumPy's on a CPU, and the device's own on 
 to the largest term met so far.
 """
 
+import itertools
 import math
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -20,6 +21,7 @@ import numpy as np
 from ..batches import chunk_size
 from ..compiler import compiled
 from ..coordinates import NUM_PARTS, Coordinates
+from ..devices import from_all
 from ..progress import Progress, quiet
 from .layout import Slab, Table, slabs
 from .rules import Axis
@@ -105,22 +107,28 @@ class Summer:
 
     def run(self, frame: Frame, axes: Sequence[Axis], label: str = "grid", share: Share | None = None) -> Sums:
         """Sum the density, or a share of it, over the tensor grid of `axes` in the frame's z."""
-        running = Running([len(axis) for axis in axes], self.origin(frame))
+        running, turns = Running([len(axis) for axis in axes], self.origin(frame)), itertools.count()
         with self._progress.task(label, math.prod(map(len, axes))) as advance:
             for slab in slabs(axes, chunk_size()):
                 running.open(slab)
-                for block in self._blocks(frame, slab, share, running.peak):  # progress and Ctrl-C get their turn
+                # Progress and Ctrl-C get their turn.
+                for block in self._blocks(frame, slab, share, running.peak, turns):
                     running.add(block)
                     advance((block.rows.stop - block.rows.start) * len(slab.inner))
                 running.close(slab)
-        return running.sums()
+        return _added(from_all(running.sums()))
 
     def origin(self, frame: Frame) -> np.ndarray:
         """Return the params that sums in this frame are relative to, flat."""
         return self._coords.flat_at(frame.centre)
 
-    def _blocks(self, frame: Frame, slab: Slab, share: Share | None, peak: float) -> Iterator["Block"]:
-        """Weigh one block of rows after another, a few of them ahead of the one that is taken."""
+    def _blocks(
+        self, frame: Frame, slab: Slab, share: Share | None, peak: float, turns: Iterator[int]
+    ) -> Iterator["Block"]:
+        """Weigh one block of rows after another, a few of them ahead of the one that is taken.
+
+        Of several processes each does the blocks whose turn is its own.
+        """
         chunk, num_leading, num_columns = chunk_size(), slab.outer.z.shape[1], len(slab.inner)
         outer = _affine(slab.outer, frame.scale[:, :num_leading], frame.centre, frame.log_det)
         inner = _affine(slab.inner, frame.scale[:, num_leading:], 0 * frame.centre, 0.0)
@@ -128,6 +136,8 @@ class Summer:
         each, highest = chunk // num_columns, jnp.asarray(peak)
         waiting: deque[Block] = deque()
         for start in range(0, len(slab.outer), each):
+            if next(turns) % jax.process_count() != jax.process_index():
+                continue
             rows = slice(start, min(start + each, len(slab.outer)))
             position, log_weight = place(chunk, outer[:, rows], inner)
             if share is not None:
@@ -277,6 +287,13 @@ class Running:
         """Return the whole."""
         whole = (np.asarray(self.peak), *self._kept, np.asarray(self._num_nan))
         return Sums(**dict(zip(Sums._fields, whole)))
+
+
+def _added(parts: Sequence[Sums]) -> Sums:
+    """Add sums over parts of one grid."""
+    whole = merge(parts)
+    axes = sum(np.exp(p.peak - whole.peak) * p.axes for p in parts if float(p.total) > 0)
+    return whole._replace(axes=axes) if len(parts) > 1 and float(whole.total) > 0 else whole
 
 
 def merge(parts: Sequence[Sums]) -> Sums:

@@ -1,0 +1,68 @@
+"""The harness works: every table from one command, with the columns it promises. Never how long anything took."""
+
+import csv
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks import engine, evidence_table, problem_table, sampling, scaling, startup
+from benchmarks.__main__ import TABLES
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.mark.slow
+def test_the_small_setting_writes_every_table(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "benchmarks", "--small", "--out", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=900)
+    assert done.returncode == 0, done.stderr[-3000:]
+    modules = {
+        "engine": engine,
+        "sampling": sampling,
+        "scaling": scaling,
+        "startup": startup,
+        "problem_table": problem_table,
+        "evidence_table": evidence_table,
+    }
+    assert {path.stem for path in tmp_path.glob("*.csv")} == set(modules)
+    rows = {}
+    for name, module in modules.items():
+        with (tmp_path / f"{name}.csv").open(newline="") as file:
+            reader = csv.DictReader(file)
+            rows[name] = list(reader)
+        assert tuple(reader.fieldnames or ()) == module.FIELDS
+        assert rows[name]
+        assert not any(row.get("note") for row in rows[name]), rows[name]
+    assert {row["method"] for row in rows["sampling"]} == set(sampling.METHODS)
+    assert {row["what"] for row in rows["scaling"]} == set(scaling.SIZES)
+    assert float(rows["engine"][0]["ratio"]) > 0
+    assert "problem_table: done" in done.stderr
+
+
+def test_a_table_that_fails_is_said_and_counted(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "benchmarks", "--small", "--only", "problem_table", "--out", "/dev/null/none"]
+    assert subprocess.run(command, cwd=ROOT, capture_output=True).returncode != 0
+
+
+def test_ratios_are_of_medians_and_leave_out_what_did_not_converge() -> None:
+    def row(method: str, ess: int, seconds: float, note: str = "") -> dict[str, object]:
+        each = {"cold": seconds, "warm": seconds / 2, "cold_ess": ess, "warm_ess": ess, "note": note}
+        return {"posterior": "coin", "method": method} | each
+
+    rows = [row("bayes_sandbox", 300, 1.0), row("numpyro", 100, 1.0), row("numpyro", 9000, 1.0, "did not converge")]
+    assert sampling.ratios(rows) == {"coin": {"cold": pytest.approx(3.0), "warm": pytest.approx(3.0)}}
+    assert sampling.ratios(rows[:1]) == {"coin": {}}
+
+
+def test_an_exponent_is_a_slope_over_the_upper_half() -> None:
+    seconds = {1e2: 1.0, 1e3: 1.0, 1e4: 10.0, 1e5: 100.0}
+    rows = [
+        {"what": "nodes", "way": "grid", "size": n, "seconds": s, "memory": 500, "note": ""} for n, s in seconds.items()
+    ]
+    assert scaling.exponents(rows)["nodes", "grid"] == pytest.approx((1.0, 0.0))
+
+
+def test_every_table_has_a_module() -> None:
+    assert {module for module, _, _ in TABLES.values()} <= {p.stem for p in (ROOT / "benchmarks").glob("*")}
