@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 SCRIPT = Path(__file__).parent / "devices_script.py"
+pytestmark = pytest.mark.slow
 SUMS = ("hermite", "trapezoid", "cells")
 
 

@@ -129,6 +129,7 @@ def test_an_engine_that_is_none_is_refused(executor: Any) -> None:
         run_tasks(str, ["a"], executor=executor)
 
 
+@pytest.mark.slow
 def test_a_study_is_the_same_by_two_processes() -> None:
     def told(executor: Any) -> list[Any]:
         study = bs.study_problems(names=["coin"], methods=["grid", "laplace"], fast=True, executor=executor)
