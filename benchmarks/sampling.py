@@ -10,7 +10,6 @@ that count: the row says so, and is no part of the means.
 """
 
 import json
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -19,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from .tables import Row, arguments, written
+from .tables import Row, arguments, row_of_process, written
 
 MODELS = Path(__file__).parents[1] / "models"
 NAMES = (
@@ -130,15 +129,8 @@ def child(name: str, method: str, seed: int) -> None:
 
 def measured(name: str, method: str, seed: int, limit: float = 300) -> Row:
     """Return the row of a fresh process."""
-    command = [sys.executable, "-m", "benchmarks.sampling", "--child", name, method, str(seed)]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=limit, check=True)
-        return dict(json.loads(done.stdout.strip().splitlines()[-1]))
-    except subprocess.TimeoutExpired:
-        note = f"not done in {limit:g} s"
-    except subprocess.CalledProcessError as failure:
-        note = (failure.stderr.strip().splitlines() or [f"ended with {failure.returncode}"])[-1][:120]
-    return dict.fromkeys(FIELDS, "") | {"posterior": name, "method": method, "seed": seed, "note": note}
+    nothing = dict.fromkeys(FIELDS, "") | {"posterior": name, "method": method, "seed": seed}
+    return row_of_process("benchmarks.sampling", (name, method, str(seed)), limit, nothing)
 
 
 def ratios(rows: list[Row], peer: str = "numpyro") -> dict[str, dict[str, float]]:

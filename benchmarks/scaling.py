@@ -9,7 +9,6 @@ it, what does not grow hides what does.
 
 import json
 import resource
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -17,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from .tables import Row, arguments, written
+from .tables import Row, arguments, row_of_process, written
 
 FIELDS = ("what", "way", "size", "first", "seconds", "memory", "note")
 SIZES: dict[str, tuple[float, ...]] = {
@@ -113,15 +112,8 @@ def child(what: str, way: str, size: float) -> None:
 
 def measured(what: str, way: str, size: float) -> Row:
     """Return the row of a fresh process."""
-    command = [sys.executable, "-m", "benchmarks.scaling", "--child", what, way, str(size)]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT, check=True)
-        return dict(json.loads(done.stdout.strip().splitlines()[-1]))
-    except subprocess.TimeoutExpired:
-        note = f"not done in {LIMIT:g} s"
-    except subprocess.CalledProcessError as failure:
-        note = (failure.stderr.strip().splitlines() or [f"ended with {failure.returncode}"])[-1][:120]
-    return dict.fromkeys(FIELDS, "") | {"what": what, "way": way, "size": size, "note": note}
+    nothing = dict.fromkeys(FIELDS, "") | {"what": what, "way": way, "size": size}
+    return row_of_process("benchmarks.scaling", (what, way, str(size)), LIMIT, nothing)
 
 
 def exponents(rows: list[Row]) -> dict[tuple[str, str], tuple[float, float]]:

@@ -2,8 +2,9 @@
 
     python -m benchmarks.startup [--repeats 5] [--out FILE.csv]
 
-Each row is the median over fresh processes, with the least and the largest. `kernel` is a bare Python process, and
-`libraries` one that imports JAX and NumPyro and nothing of ours: what no program on them can be faster than.
+Each row is the median over fresh processes, with the least and the largest. *A bare Python* does nothing, and *the
+libraries* are JAX and NumPyro imported and nothing of ours: what no program on them can be faster than. The last column
+is in units of these.
 """
 
 import os
@@ -31,8 +32,8 @@ WHAT: dict[str, tuple[str, ...]] = {
 
 
 def _seconds(command: tuple[str, ...], folder: str) -> float:
-    env = os.environ | {"XDG_CACHE_HOME": f"{folder}/cache", "JAX_COMPILATION_CACHE_DIR": ""}
-    env.pop("JAX_COMPILATION_CACHE_DIR")
+    env = os.environ | {"XDG_CACHE_HOME": f"{folder}/cache", "PYTHONPATH": str(Path(__file__).parents[1])}
+    env.pop("JAX_COMPILATION_CACHE_DIR", None)  # of whoever runs this
     began = time.perf_counter()
     subprocess.run([sys.executable, *command], check=True, capture_output=True, env=env, cwd=folder)
     return time.perf_counter() - began
@@ -45,7 +46,6 @@ def main() -> None:
     options = parser.parse_args()
     found: dict[str, list[float]] = {what: [] for what in WHAT}
     with tempfile.TemporaryDirectory() as folder:
-        os.environ["PYTHONPATH"] = str(Path(__file__).parents[1])
         for command in WHAT.values():  # once for the bytecode, the disk and the cache
             _seconds(command, folder)
         for _ in range(options.repeats):  # in turns: whatever else the machine does meets all of them

@@ -2,7 +2,9 @@
 
 import argparse
 import csv
+import json
 import multiprocessing
+import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -54,3 +56,16 @@ def written(rows: Iterable[Row], fields: Sequence[str], out: Path | None) -> lis
         file.flush()
         found.append(row)
     return found
+
+
+def row_of_process(module: str, args: Sequence[str], limit: float, nothing: Row) -> Row:
+    """Return the row that `python -m module --child …` prints as JSON, or `nothing` with why there is none."""
+    command = [sys.executable, "-m", module, "--child", *args]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=limit, check=True)
+        return dict(json.loads(done.stdout.strip().splitlines()[-1]))
+    except subprocess.TimeoutExpired:
+        note = f"not done in {limit:g} s"
+    except subprocess.CalledProcessError as failure:
+        note = (failure.stderr.strip().splitlines() or [f"ended with {failure.returncode}"])[-1][:120]
+    return nothing | {"note": note}

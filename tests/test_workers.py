@@ -136,3 +136,29 @@ def test_a_study_is_the_same_by_two_processes() -> None:
         return [(r["problem"], r["method"], r["gap"], r["trusted"]) for r in study.tables["estimates"]]
 
     assert told(2) == told(None)
+
+
+def test_a_model_travels_without_what_it_compiled() -> None:
+    import cloudpickle
+    import jax
+    import numpyro.distributions as dist
+
+    model = bs.Model({"p": dist.Beta(2, 2)}, lambda p: dist.Binomial(20, p), observed=7, name="coin")
+    model.sample_prior(jax.random.key(0), 3)
+    bs.fit_laplace(model)
+    assert model.compiled is not None
+    again = cloudpickle.loads(cloudpickle.dumps(model))
+    assert again.compiled is None
+    assert (again.name, again.data_sha256) == (model.name, model.data_sha256)
+    assert float(again.log_joint({"p": 0.3})) == float(model.log_joint({"p": 0.3}))
+    assert bs.fit_laplace(again).log_evidence == pytest.approx(bs.fit_laplace(model).log_evidence, abs=1e-12)
+
+
+def test_workers_are_refused_where_tasks_are_done_in_turn() -> None:
+    from click.testing import CliRunner
+
+    from bayes_sandbox.cli import cli
+
+    done = CliRunner().invoke(cli, ["study", "dimension", "--workers", "2"])
+    assert done.exit_code == 2
+    assert "does its tasks one after another; leave --workers out" in done.output
