@@ -44,7 +44,7 @@ _HOMES = {
     "GridFit": "quadrature",
     "fit_nuts": "sampling",
     "NUTSFit": "sampling",
-    "SamplingError": "sampling",
+    "SamplingError": "errors",
     "estimate_evidence": "evidence",
     "Evidence": "evidence",
     "predict_costs": "evidence",

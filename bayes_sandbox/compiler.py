@@ -32,7 +32,7 @@ def protect_process() -> None:
         os.environ["XLA_FLAGS"] = f"{flags} --{FLAG}=".strip()
 
 
-def compiled(function: Callable[..., Any], *, hasty: bool = False, **options: Any) -> Callable[..., Any]:
+def compiled(function: Callable[..., Any], *, hasty: bool = False, **options: Any) -> Any:
     """Return `jax.jit(function)` with the flag set, however late this package was imported.
 
     `hasty` is for programs that run a few times only: compiled in a third of the time, for a slower program.

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from arviz_stats.base import array_stats
+from scipy.special import ndtri
+from scipy.stats import rankdata
 
 LARGEST_R_HAT, SMALLEST_ESS, SMALLEST_BFMI, LARGEST_SATURATED = 1.01, 400.0, 0.3, 0.02
 
@@ -28,12 +30,21 @@ class Diagnostics:
         return not self.complaints
 
 
-def diagnose(names: list[str], draws: dict[str, np.ndarray], stats: dict[str, np.ndarray]) -> Diagnostics:
-    """Return the diagnostics of draws name → (chain, draw, …), with the statistics that came along."""
+def diagnose(
+    names: list[str], draws: dict[str, np.ndarray], stats: dict[str, np.ndarray], num_starts: int | None = None
+) -> Diagnostics:
+    """Return the diagnostics of draws name → (chain, draw, …), with the statistics that came along.
+
+    Where several chains share a start, one after the other, R-hat is the nested one.
+    """
     columns = np.concatenate([v.reshape(*v.shape[:2], -1) for v in draws.values()], axis=-1)
     constant = columns.std(axis=(0, 1)) == 0  # the fixed zeros of a Cholesky factor have no diagnostics
     kinds = {
-        "r_hat": lambda x: array_stats.rhat(x, chain_axis=0, draw_axis=1),
+        "r_hat": lambda x: (
+            nested_r_hat(x, num_starts)
+            if num_starts is not None and num_starts < len(x)
+            else array_stats.rhat(x, chain_axis=0, draw_axis=1)
+        ),
         "ess_bulk": lambda x: array_stats.ess(x, chain_axis=0, draw_axis=1, method="bulk"),
         "ess_tail": lambda x: array_stats.ess(x, chain_axis=0, draw_axis=1, method="tail", prob=(0.05, 0.95)),
         "mcse_mean": lambda x: array_stats.mcse(x, chain_axis=0, draw_axis=1, method="mean"),
@@ -91,6 +102,36 @@ def _worst(values: dict[str, float], pick) -> tuple[str, float]:  # type: ignore
     return name, known[name]
 
 
+def nested_r_hat(draws: np.ndarray, num_starts: int) -> np.ndarray:
+    """Return R-hat of short chains (chain, draw, n), of which those that share a start make one superchain.
+
+    R² = 1 + B/W, with B the variance of the superchains' means and W the mean of the variances within them, of draws
+    about their chain's mean and of these about the superchain's (Margossian et al. 2024, equations 7 and 8). Means of
+    short chains scatter though all is well, those of a superchain do not. As in Vehtari et al. 2021 chains are split
+    in halves, draws are replaced by normal scores of their ranks, and the larger of two answers counts: of the draws,
+    and of their distances from the median.
+
+    >>> x = np.random.default_rng(0).normal(size=(16, 100, 1))
+    >>> bool(nested_r_hat(x, 4)[0] < 1.01 < nested_r_hat(x + np.arange(16).reshape(-1, 1, 1) // 4, 4)[0])
+    True
+    """
+    chains, num, columns = draws.shape
+    half = num // 2
+    if half < 2:
+        return np.full(columns, np.nan)
+    halves = np.stack([draws[:, :half], draws[:, num - half :]])  # (half, chain, draw, n)
+    found = []
+    for values in (halves, np.abs(halves - np.median(halves, axis=(0, 1, 2)))):
+        flat = values.reshape(-1, columns)
+        scores = ndtri((rankdata(flat, axis=0) - 3 / 8) / (len(flat) + 1 / 4))
+        nested = scores.reshape(2 * num_starts, chains // num_starts, half, columns)
+        means, within = nested.mean(axis=2), nested.var(axis=2, ddof=1).mean(axis=(0, 1))
+        if means.shape[1] > 1:
+            within = within + means.var(axis=1, ddof=1).mean(axis=0)
+        found.append(np.sqrt(1 + means.mean(axis=1).var(axis=0, ddof=1) / within))
+    return np.maximum(*found)
+
+
 def pareto_k(log_weights: np.ndarray) -> float:
     """Return the Pareto shape k-hat of importance weights (Vehtari et al. 2024): above 0.7 they are useless.
 
@@ -107,9 +148,11 @@ def pareto_k(log_weights: np.ndarray) -> float:
 
 
 def smoothed(log_weights: np.ndarray) -> tuple[np.ndarray, float]:
-    """Return Pareto-smoothed weights that sum to one, and their shape k-hat: −∞ where they are equal."""
-    if np.ptp(log_weights) < 1e-12:
-        return np.full(len(log_weights), 1 / len(log_weights)), -np.inf
+    """Return Pareto-smoothed weights that sum to one, and their shape k-hat: −∞ where the largest are equal."""
+    num = len(log_weights)
+    tail = np.sort(log_weights)[-max(int(min(num / 5, 3 * num**0.5)), 5) :]  # what is smoothed
+    if np.ptp(log_weights) < 1e-12 or np.ptp(tail) == 0:  # no tail to fit
+        return np.exp(log_weights - np.logaddexp.reduce(log_weights)), -np.inf
     with np.errstate(all="ignore"):
         smooth, k_hat = array_stats.psislw(-log_weights)  # made for LOO: it wants the log weights negated
     return np.exp(smooth - np.logaddexp.reduce(smooth)), float(k_hat) if np.isfinite(k_hat) else np.inf

@@ -59,6 +59,7 @@ def adopt_draws(model: Model, draws: Any) -> NUTSFit:
         diagnostics=diagnose(model.parameters, arrays, stats),
         whitened=False,
         num_warmup=0,
+        num_starts=batch[0],
         message=f"draws given: {batch[0]} chain(s) of {batch[1]}",
         num_evaluations=0,
         seconds=0.0,

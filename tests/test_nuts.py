@@ -13,10 +13,11 @@ from numpyro.infer import MCMC, NUTS
 
 import bayes_sandbox as bs
 from bayes_sandbox.coordinates import coordinates_of
+from bayes_sandbox.diagnostics import nested_r_hat
 from bayes_sandbox.draws import adopt_draws
 from bayes_sandbox.errors import EvidenceError
 
-SHORT = {"num_warmup": 300, "num_samples": 1000}
+SHORT = {"num_warmup": 300, "num_samples": 1000, "num_chains": 4}
 STATS = {
     "diverging",
     "energy",
@@ -223,3 +224,63 @@ def test_draws_of_another_fit_of_ours_are_looked_at_too(line, model):
     """A NUTSFit of another model has other parameters: it must not be taken on its word."""
     with pytest.raises(EvidenceError, match="lack the parameter 'slope'"):
         adopt_draws(model, line)
+
+
+# --- many short chains ---
+
+
+def test_left_alone_it_runs_many_chains_from_few_starts():
+    fit = bs.fit_nuts(problems.model_of("coin"), laplace=problems.laplace_of("coin"))
+    assert fit.positions.shape == (16, 1000, 1)
+    assert (fit.num_warmup, fit.num_starts) == (300, 4)
+    assert_moments(fit, problems.BY_NAME["coin"])
+    # The step size and the mass matrix are those of all chains together.
+    assert len(np.unique(fit.sample_stats["step_size"])) == 1
+
+
+def test_many_data_have_few_chains():
+    model = bs.Model({"mu": dist.Normal(0, 1)}, lambda mu: dist.Normal(mu, 1), observed=np.zeros(20_000))
+    fit = bs.fit_nuts(model, num_samples=50, num_warmup=50)
+    assert fit.positions.shape == (4, 50, 1)
+    assert fit.num_starts == 4
+
+
+def test_a_second_run_compiles_nothing():
+    from bayes_sandbox.sampling.chains import _go_on
+
+    model = problems.model_of("noisy line")
+    sizes = []
+    for seed in range(2):
+        bs.fit_nuts(model, seed=seed, num_samples=60, num_warmup=70, num_chains=8)
+        sizes.append(_go_on._cache_size())
+    assert sizes[0] == sizes[1]
+
+
+def test_the_nested_r_hat_sees_starts_that_disagree():
+    """Chains that share a start and agree among themselves, but not with those of another."""
+    rng = np.random.default_rng(0)
+    steady = rng.normal(size=(16, 80, 3))
+    apart = steady + np.array([0.0, 1.0, 3.0]) * (np.arange(16) // 4 == 2).reshape(-1, 1, 1)
+    assert (nested_r_hat(steady, 4) < 1.02).all()
+    found = nested_r_hat(apart, 4)
+    assert found[0] < 1.02 < 1.05 < found[1] < found[2]
+    # So does a drift that all chains have in common, and a spread that differs.
+    assert (nested_r_hat(steady + np.linspace(0, 3, 80)[:, None], 4) > 1.2).all()
+    assert (nested_r_hat(steady * (1 + 4 * (np.arange(16) // 4 == 1)).reshape(-1, 1, 1), 4) > 1.1).all()
+
+
+def test_a_nested_r_hat_of_one_chain_for_each_start_is_the_usual_one():
+    from arviz_stats.base import array_stats
+
+    draws = np.random.default_rng(1).normal(size=(6, 500, 2)) + np.linspace(0, 0.4, 6).reshape(-1, 1, 1)
+    usual = array_stats.rhat(draws, chain_axis=0, draw_axis=1)
+    np.testing.assert_allclose(nested_r_hat(draws, 6), usual, rtol=2e-3)
+
+
+def test_a_plain_run_is_as_good():
+    """Two modes: no Gaussian fits, and chains must learn the scale of each coordinate by themselves."""
+    scale = np.array([1e-2, 1.0, 1e2])
+    prior = {"x": dist.StudentT(3, 5.0 * scale, scale).to_event(1)}
+    fit = bs.fit_nuts(bs.Model(prior, lambda x: dist.Normal(x[1], 3.0), observed=0.0), seed=1)
+    assert not fit.whitened or fit.sample_stats["n_steps"].mean() < 16
+    assert fit.diagnostics.passed, fit.diagnostics.complaints

@@ -19,7 +19,7 @@ from ..sampling import NUTSFit, fit_nuts
 from ..seeds import as_rng
 
 PRIOR_POOL = 2**12
-NUTS_OPTIONS = {"num_warmup": 1000, "num_samples": 1000, "num_chains": 4}
+NUTS_OPTIONS: dict[str, Any] = {"num_warmup": 1000, "num_samples": 1000, "num_chains": 4}
 LEAPFROGS, GRADIENT = 15, 4  # for each draw, as a rule; densities that a gradient costs
 NO_TIME = 1e-9  # seconds: what a grid is given of a budget that is spent, to decline in its own words
 
@@ -71,9 +71,11 @@ class Workbench:
     def nuts(self) -> NUTSFit:
         if self._draws is not None:
             return adopt_draws(self.model, self._draws)
-        options = {"seed": self.seed, "laplace": self.laplace, "progress": self.progress, **self.nuts_options}
+        options = {"seed": self.seed, "laplace": self.laplace, "progress": self.progress}
         with self.budget.aside():  # how long it is to run was said in draws
-            return made(self.parts, "nuts", lambda: fit_nuts(self.model, **options))
+            return made(
+                self.parts, "nuts", lambda: fit_nuts(self.model, **options, **{**NUTS_OPTIONS, **self.nuts_options})
+            )
 
     def prior_positions(self, rng: np.random.Generator, n: int) -> np.ndarray:
         """Return positions (n, d) drawn from the prior, as many at a time as one program draws."""

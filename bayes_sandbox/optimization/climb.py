@@ -9,11 +9,10 @@ import numpy as np
 from scipy.linalg import eigh
 from scipy.optimize import OptimizeResult, minimize
 
-from .surface import Climbable
+from .surface import LARGEST_HESSIAN, Climbable
 
 MAX_STEPS = 400
 NUDGE = 0.3  # in predicted standard deviations: near enough for a true peak to look quadratic
-LARGEST_HESSIAN = 250  # beyond this many coordinates the d×d Hessian costs more than quasi-Newton's extra steps
 
 
 # What SciPy raises where a derivative is not finite; the last where its first factorisation fails.

@@ -9,11 +9,11 @@ import numpy as np
 from ..coordinates import Coordinates, coordinates_of
 from ..model import Model, require_model
 from ..seeds import as_rng
-from .climb import LARGEST_HESSIAN, Climb, Kind
+from .climb import Climb, Kind
 from .map import trouble_sentence
 from .modes import SAME, Search, search
 from .starts import MORE, starting_positions
-from .surface import Surface
+from .surface import LARGEST_HESSIAN, Surface
 from .symmetry import find_symmetries, images, images_sentence
 
 NUM_POINTS = 16  # at which a symmetry must hold

@@ -11,11 +11,11 @@ import numpy as np
 from ..compiler import compiled
 from ..coordinates import Coordinates, coordinates_of
 from ..model import Model, require_model
-from .climb import LARGEST_HESSIAN, Climb, Kind
+from .climb import Climb, Kind
 from .edges import AT_EDGE, edge_coordinates, edge_names, snapped
 from .modes import Search, search
 from .starts import MORE, starting_positions
-from .surface import Density, Surface
+from .surface import LARGEST_HESSIAN, Density, Surface
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,11 @@ import numpy as np
 from ..coordinates import Coordinates
 from ..model import Model
 from .balls import Balls, ball_sites
-from .climb import LARGEST_HESSIAN, Climb, Kind, climb
+from .climb import Climb, Kind, climb
 from .corners import Split, cornered
 from .edges import edge_coordinates, far_out, settle_on_edge
 from .kinks import Kinks, kinked
-from .surface import Density, Surface
+from .surface import LARGEST_HESSIAN, Density, Surface
 
 SAME = 0.1  # two ends nearer than this, in standard deviations of the mode, are one mode
 OFTEN = 3  # hits after which a mode is no chance find

@@ -12,6 +12,7 @@ from ..compiler import compiled
 
 Density = Callable[[jax.Array], jax.Array]
 FEW = 32  # positions in one call
+LARGEST_HESSIAN = 250  # beyond this many coordinates the d×d Hessian costs more than quasi-Newton's extra steps
 
 
 class Climbable(Protocol):
@@ -28,6 +29,7 @@ class Climbable(Protocol):
 class Surface:
     """−f, its gradient and its Hessian at one point, each point evaluated once; a value that is NaN counts as +∞.
 
+    The Hessian comes along with the gradient where coordinates are few, and when it is asked for where they are many.
     Surfaces of one density share what was compiled for it.
 
     Examples
@@ -40,17 +42,18 @@ class Surface:
     def __init__(self, density: Density, far: np.ndarray | float = np.inf):
         self.far = far  # how far out, coordinate by coordinate, a climb has run away
         self._density = density
-        self._last: tuple[bytes, float, np.ndarray, np.ndarray] | None = None
+        self._last: tuple[bytes, float, np.ndarray, np.ndarray | None] | None = None
         self.num_evaluations = 0
 
-    def _at(self, position: np.ndarray) -> tuple[bytes, float, np.ndarray, np.ndarray]:
+    def _at(self, position: np.ndarray, curved: bool = False) -> tuple[bytes, float, np.ndarray, np.ndarray | None]:
         position = np.asarray(position, float)
-        key = position.tobytes()
-        if self._last is None or self._last[0] != key:
-            value, gradient, hessian = (np.asarray(x) for x in _derivatives(self._density, position))
+        key, curved = position.tobytes(), curved or len(position) <= LARGEST_HESSIAN
+        if self._last is None or self._last[0] != key or (curved and self._last[3] is None):
+            ask = _derivatives if curved else _slope
+            value, gradient, *hessian = (np.asarray(x) for x in ask(self._density, position))
             self.num_evaluations += 1
             height = -float(value)
-            self._last = (key, np.inf if np.isnan(height) else height, -gradient, -hessian)
+            self._last = (key, np.inf if np.isnan(height) else height, -gradient, -hessian[0] if hessian else None)
         return self._last
 
     def value(self, position: np.ndarray) -> float:
@@ -60,7 +63,8 @@ class Surface:
         return self._at(position)[2]
 
     def hessian(self, position: np.ndarray) -> np.ndarray:
-        hessian = self._at(position)[3]
+        hessian = self._at(position, curved=True)[3]
+        assert hessian is not None
         return (hessian + hessian.T) / 2
 
     def values(self, positions: Any) -> np.ndarray:
@@ -98,3 +102,8 @@ class Framed:
 @partial(compiled, static_argnums=0)
 def _derivatives(density: Density, position: Any) -> tuple[jax.Array, jax.Array, jax.Array]:
     return density(position), jax.grad(density)(position), jax.jacfwd(jax.grad(density))(position)
+
+
+@partial(compiled, static_argnums=0)
+def _slope(density: Density, position: Any) -> tuple[jax.Array, jax.Array]:
+    return jax.value_and_grad(density)(position)

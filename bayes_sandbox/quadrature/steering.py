@@ -17,8 +17,7 @@ import numpy as np
 
 from ..batches import chunk_size, evaluate, in_batches
 from ..coordinates import NUM_PARTS, Coordinates
-from ..optimization.climb import LARGEST_HESSIAN
-from ..optimization.surface import Surface
+from ..optimization.surface import LARGEST_HESSIAN, Surface
 from .rules import gauss_hermite
 
 MOST_STEERING = 3
