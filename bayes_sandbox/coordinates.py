@@ -61,6 +61,7 @@ class Coordinates:
         self.num_observations = model.num_observations
         self.num_evaluations = 0  # densities at many positions, by whoever asked
         self.searches: dict[Hashable, Any] = {}  # for modes, the last few
+        self.climbers: dict[Hashable, Any] = {}  # of densities that are not smooth, with what was compiled for them
         self.labels = [label for name, shape in self._sizes.items() for label in labels(name, shape)]
 
     def split(self, position: Position) -> dict[str, jax.Array]:

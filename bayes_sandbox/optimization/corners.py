@@ -43,6 +43,7 @@ class Split:
         self.sites = cornered(model)
         mask = {n: np.full(s, n in self.sites) for n, s in model.structure.unconstrained_shapes.items()}
         self.index = np.flatnonzero(np.concatenate([m.reshape(-1) for m in mask.values()]))
+        self._place = compiled(self._position)
         self._all = compiled(jax.value_and_grad(lambda x: -self._smooth(density, x)))
 
     def _smooth(self, density: Density, x: jax.Array) -> jax.Array:
@@ -108,8 +109,12 @@ class Split:
         return Climb(position, rest.value, np.concatenate([path, [position]]), kind, direction)
 
     def position(self, x: np.ndarray) -> np.ndarray:
+        """Return the position of (position, p, n)."""
+        return np.array(self._place(x))
+
+    def _position(self, x: jax.Array) -> jax.Array:
         d, k = self._coords.dimension, len(self.index)
-        return np.array(self._follow(jnp.asarray(x[:d]), jnp.asarray(x[d : d + k] - x[d + k :]))[0])
+        return self._follow(x[:d], x[d : d + k] - x[d + k :])[0]
 
 
 def _corner(fn: Any) -> tuple[Any, Any] | None:

@@ -68,9 +68,11 @@ def search(model: Model, coords: Coordinates, density: Density, starts: np.ndarr
 def _searched(model: Model, coords: Coordinates, density: Density, starts: np.ndarray, at_least: int) -> Search:
     edges = edge_coordinates(coords)
     surface = Surface(density, far=far_out(edges))
-    rough = _rough(model, coords, density)
-    sites = ball_sites(model) if density == coords.log_joint else []  # with its Jacobian a density ends inside
-    balls = Balls(model, coords, sites) if sites else None
+    if density not in coords.climbers:
+        sites = ball_sites(model) if density == coords.log_joint else []  # with its Jacobian a density ends inside
+        balls = Balls(model, coords, sites) if sites else None
+        coords.climbers[density] = _rough(model, coords, density), balls
+    rough, balls = coords.climbers[density]
     ends: list[Climb] = []
     modes, hits = list[Climb](), list[int]()
     for last in (max(at_least // 2, 1), *range(at_least, len(starts) + at_least, max(at_least, 1))):
