@@ -103,7 +103,8 @@ class Summer:
     """Sums a density over tensor grids."""
 
     def __init__(self, coords: Coordinates, parts: tuple[int, ...] = DENSITY, progress: Progress = quiet):
-        self._coords, self._parts, self._progress = coords, parts, progress
+        self._coords, self._parts, self._progress, self._host = coords, parts, progress, _Host()
+        self._origins: dict[bytes, np.ndarray] = {}
 
     def run(self, frame: Frame, axes: Sequence[Axis], label: str = "grid", share: Share | None = None) -> Sums:
         """Sum the density, or a share of it, over the tensor grid of `axes` in the frame's z."""
@@ -120,7 +121,10 @@ class Summer:
 
     def origin(self, frame: Frame) -> np.ndarray:
         """Return the params that sums in this frame are relative to, flat."""
-        return self._coords.flat_at(frame.centre)
+        key = frame.centre.tobytes()
+        if key not in self._origins:
+            self._origins[key] = self._coords.flat_at(frame.centre)
+        return self._origins[key]
 
     def _blocks(
         self, frame: Frame, slab: Slab, share: Share | None, peak: float, turns: Iterator[int]
@@ -132,22 +136,31 @@ class Summer:
         chunk, num_leading, num_columns = chunk_size(), slab.outer.z.shape[1], len(slab.inner)
         outer = _affine(slab.outer, frame.scale[:, :num_leading], frame.centre, frame.log_det)
         inner = _affine(slab.inner, frame.scale[:, num_leading:], 0 * frame.centre, 0.0)
-        place = _place_on_host if on_host() else _place_on_device
-        each, highest = chunk // num_columns, jnp.asarray(peak)
-        waiting: deque[Block] = deque()
+        side = self._host if on_host() else _Device()
+        each, waiting = chunk // num_columns, deque[Placed]()
+        side.peak = np.asarray(peak)
         for start in range(0, len(slab.outer), each):
             if next(turns) % jax.process_count() != jax.process_index():
                 continue
             rows = slice(start, min(start + each, len(slab.outer)))
-            position, log_weight = place(chunk, outer[:, rows], inner)
+            laid, position, log_weight = side.place(chunk, outer[:, rows], inner)
             if share is not None:
                 log_weight = log_weight + _log_shares(share, position)
             found = self._coords.evaluate(position, (rows.stop - rows.start) * num_columns)
-            highest, p = _weigh(self._parts, found, log_weight, highest)
-            waiting.append(Block(rows, highest, p, found))
+            waiting.append(side.begun(self._parts, Placed(rows, found, log_weight, laid)))
             if len(waiting) > CHUNKS_AHEAD:
-                yield waiting.popleft()
-        yield from waiting
+                yield side.weighed(self._parts, waiting.popleft())
+        for placed in waiting:
+            yield side.weighed(self._parts, placed)
+
+
+class Placed(NamedTuple):
+    """Some rows of a slab, placed, their densities asked for."""
+
+    rows: slice
+    found: Any
+    log_weight: Any
+    laid: Any  # where they lie, or what has been made of them
 
 
 class Block(NamedTuple):
@@ -169,14 +182,70 @@ def _affine(table: Table, scale: np.ndarray, centre: np.ndarray, log_det: float)
     return np.vstack([centre[:, None] + scale @ table.z.T, table.log_weight + log_det])
 
 
-def _place_on_host(chunk: int, outer: np.ndarray, inner: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the positions (d, chunk) of a block, outer (d + 1, r) by inner (d + 1, w), and their log weights."""
-    num = outer.shape[1] * inner.shape[1]
-    laid = np.empty((len(outer), chunk))
-    np.add(outer[:, :, None], inner[:, None], out=laid[:, :num].reshape(*outer.shape, -1))
-    laid[:, num:] = laid[:, :1]
-    laid[-1, num:] = -np.inf
-    return laid[:-1], laid[-1]
+class _Host:
+    """Blocks placed and weighed by NumPy, while the device is at the next ones; memory is used again.
+
+    What is placed lies in (dimension + 2, chunk): positions, their log weights, and room for p.
+    """
+
+    def __init__(self) -> None:
+        self.peak: Any = None
+        self._free: list[np.ndarray] = []
+        self._taken: np.ndarray | None = None
+
+    def place(self, chunk: int, outer: np.ndarray, inner: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Lay out outer (d + 1, r) by inner (d + 1, w), then one point over and over, of weight zero."""
+        num = outer.shape[1] * inner.shape[1]
+        laid = self._free.pop() if self._free else np.empty((len(outer) + 1, chunk))
+        np.add(outer[:, :, None], inner[:, None], out=laid[:-1, :num].reshape(*outer.shape, -1))
+        laid[:-2, num:] = laid[:-2, :1]
+        laid[-2, num:] = -np.inf
+        return laid, laid[:-2], laid[-2]
+
+    def begun(self, parts: tuple[int, ...], placed: Placed) -> Placed:
+        return placed
+
+    def weighed(self, parts: tuple[int, ...], placed: Placed) -> "Block":
+        """Weigh a block, whose place is free again when the next one is asked for."""
+        if self._taken is not None:
+            self._free.append(self._taken)
+        self._taken = placed.laid
+        found, log_weight, p = np.asarray(placed.found), np.asarray(placed.log_weight), placed.laid[-1]
+        with np.errstate(invalid="ignore"):
+            np.add(found[parts[0]], found[parts[1]], out=p)
+            for i in parts[2:]:
+                p += found[i]
+            p += log_weight
+            highest = p.max()
+            bad = None
+            if not highest < np.inf:  # no number, or a density without bound
+                log_f = sum(found[i] for i in parts)
+                bad = ~(log_f < np.inf)
+                p[bad] = -np.inf
+                highest = p.max()
+            self.peak = np.maximum(self.peak, highest)
+            p -= self.peak if np.isfinite(self.peak) else 0.0
+            np.exp(p, out=p)
+            if bad is not None:
+                p[bad & (log_weight > -np.inf)] = np.nan
+        return Block(placed.rows, self.peak, p, found)
+
+
+class _Device:
+    """Blocks placed and weighed where the density is, one after the other."""
+
+    peak: Any = None
+
+    def place(self, chunk: int, outer: np.ndarray, inner: np.ndarray) -> tuple[Any, Any, Any]:
+        return None, *_place_on_device(chunk, outer, inner)
+
+    def begun(self, parts: tuple[int, ...], placed: Placed) -> Placed:
+        self.peak, p = _weigh_on_device(parts, placed.found, placed.log_weight, self.peak)
+        return placed._replace(laid=(self.peak, p))
+
+    def weighed(self, parts: tuple[int, ...], placed: Placed) -> "Block":
+        peak, p = placed.laid
+        return Block(placed.rows, peak, p, placed.found)
 
 
 @partial(compiled, static_argnums=0)
@@ -192,7 +261,7 @@ def _log_shares(share: Share, position: Any) -> jax.Array:
 
 
 @partial(compiled, static_argnums=0)
-def _weigh(parts: tuple[int, ...], found: Any, log_weight: Any, peak: Any) -> tuple[jax.Array, jax.Array]:
+def _weigh_on_device(parts: tuple[int, ...], found: Any, log_weight: Any, peak: Any) -> tuple[jax.Array, jax.Array]:
     """Return the peak so far and p relative to it, NaN where the density is no number."""
     log_f = sum(found[i] for i in parts)
     terms = jnp.where(log_f < jnp.inf, log_f + log_weight, -jnp.inf)  # not NaN, either
