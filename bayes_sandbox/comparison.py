@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
@@ -20,7 +21,7 @@ from .optimization import LaplaceFit, MAPFit, fit_map
 from .parts import Parts, made, nowhere
 from .progress import progress_of
 from .quadrature import USUAL_NODES, GridFit, affordable, integrate_likelihood
-from .sampling import NUTSFit
+from .sampling import NUTSFit, compiled_beside
 
 APART = 4.0  # standard errors at which two answers contradict each other
 SD_APART = 0.05
@@ -164,7 +165,9 @@ def compare(
         model, seed=seed, draws=draws, budget=budget, progress=progress, nuts_options=options, parts=parts
     )
     run = _Run(bench)
-    modes = run.modes() if "map" in wanted else []
+    with _compiled_beside(bench, wanted):
+        modes = run.modes() if "map" in wanted else []
+        run.step("laplace", lambda: bench.laplace)
     nuts = run.nuts() if "nuts" in wanted or draws is not None else None
     grid = run.step("grid", lambda: bench.grid) if "grid" in wanted else None
     if grid is not None and grid.skipped:
@@ -195,6 +198,13 @@ def compare(
         seconds=time.perf_counter() - started,
     )
     return replace(result, warnings=tuple(_warnings(result)))
+
+
+def _compiled_beside(bench: Workbench, wanted: list[str]) -> AbstractContextManager[None]:
+    """Have the sampler compiled while modes are searched, where there will be chains to run."""
+    if "nuts" not in wanted or bench.has_draws or bench.parts.recall("nuts") is not None:
+        return nullcontext()
+    return compiled_beside(bench.model, bench.nuts_options["num_warmup"], bench.nuts_options["num_chains"])
 
 
 def has_second_try(model: Model, evidence: Iterable[str] | None, methods: Iterable[str]) -> bool:

@@ -19,9 +19,9 @@ ALL_SEEDS = ("--seeds", "0", "1", "2", "3", "4")
 # Table: its module, what it is asked for as a whole, and in the small setting; None leaves it out.
 TABLES: dict[str, tuple[str, tuple[str, ...], tuple[str, ...] | None]] = {
     "engine": ("engine", (), ("--small", "--only", "bioassay")),
-    "sampling": ("sampling", (), ("--only", "bioassay", "--repeats", "1")),
+    "sampling": ("sampling", (), ("--only", "bioassay", "--repeats", "1", "--methods", "bayes_sandbox", "numpyro")),
     "scaling": ("scaling", (), ("--small",)),
-    "startup": ("startup", (), ("--repeats", "1")),
+    "startup": ("startup", (), ("--repeats", "1", "--only", "libraries", "help", "cache")),
     "problem_table": ("problem_table", ALL_SEEDS, ("--only", "coin", "--seeds", "0")),
     "evidence_table": ("evidence_table", ALL_SEEDS, ("--only", "collinear regression 6d", "--seeds", "0")),
     "peers": ("peers", (), None),

@@ -27,9 +27,9 @@ SIZES: dict[str, tuple[float, ...]] = {
 }
 SMALL: dict[str, tuple[float, ...]] = {
     "observations": (1e2, 1e4),
-    "parameters": (1, 10),
-    "chains": (1, 16),
-    "nodes": (1e3, 1e5),
+    "parameters": (10,),
+    "chains": (16,),
+    "nodes": (1e5,),
 }
 WAYS = {
     "observations": ("grid", "nuts"),

@@ -13,7 +13,6 @@ from benchmarks.__main__ import TABLES
 ROOT = Path(__file__).parents[1]
 
 
-@pytest.mark.slow
 def test_the_small_setting_writes_every_table(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "benchmarks", "--small", "--out", str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=900)
@@ -35,7 +34,7 @@ def test_the_small_setting_writes_every_table(tmp_path: Path) -> None:
         assert tuple(reader.fieldnames or ()) == module.FIELDS
         assert rows[name]
         assert not any(row.get("note") for row in rows[name]), rows[name]
-    assert {row["method"] for row in rows["sampling"]} == set(sampling.METHODS)
+    assert {row["method"] for row in rows["sampling"]} == {"bayes_sandbox", "numpyro"}
     assert {row["what"] for row in rows["scaling"]} == set(scaling.SIZES)
     assert float(rows["engine"][0]["ratio"]) > 0
     assert "problem_table: done" in done.stderr

@@ -16,6 +16,7 @@ from bayes_sandbox.scripts import find_scripts, load_script
 
 MODELS = Path(__file__).parent.parent / "models"
 SMOOTH = ["globe", "horse_kicks", "bioassay", "challenger", "normal", "coal_mining"]
+FAST = {"globe", "horse_kicks", "bioassay", "normal"}
 SUMMED = {  # what the docstrings say, by the grid
     ("fabric", ""): -92.624,
     ("fabric", "poisson"): -98.517,
@@ -54,7 +55,7 @@ def test_every_script_has_a_title_and_runs_by_itself() -> None:
         assert path.read_text().rstrip().endswith("bs.main(model)"), path
 
 
-@pytest.mark.parametrize("name", SMOOTH)
+@pytest.mark.parametrize("name", [n if n in FAST else pytest.param(n, marks=pytest.mark.slow) for n in SMOOTH])
 def test_on_a_smooth_posterior_all_ways_agree(name: str, compared: dict[str, bs.Comparison]) -> None:
     result = _compare(name, compared)
     by_method = {e.method: e for e in result.evidence}

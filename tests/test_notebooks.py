@@ -13,7 +13,11 @@ def _code(notebook: Path) -> list[dict]:
     return [cell for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"] if cell["cell_type"] == "code"]
 
 
-@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda p: p.stem)
+LONG = ("07", "08", "09")  # two minutes each on a busy machine
+RUN = [pytest.param(p, marks=pytest.mark.slow if p.stem.startswith(LONG) else ()) for p in NOTEBOOKS]
+
+
+@pytest.mark.parametrize("notebook", RUN, ids=lambda p: p.stem)
 def test_a_notebook_runs(notebook: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BAYES_SANDBOX_FAST", "1")
     space: dict = {}

@@ -1,7 +1,9 @@
 """What does the posterior look like? NumPyro's NUTS on the position, whitened where a Gaussian fits."""
 
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -104,9 +106,8 @@ def fit_nuts(
             raise ValueError(f"{name} must be at least 1, got {value}")
     started = time.perf_counter()
     coords = coordinates_of(model)
-    with ThreadPoolExecutor(1) as beside:
-        if laplace is None:  # its search compiles on one core; the sampler need not wait for it
-            beside.submit(compiling(coords.log_density, model.dimension, num_chains, num_warmup))
+    if laplace is None:
+        with compiled_beside(model, num_warmup, num_chains):
             laplace = fit_laplace(model, seed=seed)
     start = start_of(model, coords, laplace, seed, num_chains)
     with progress_of(progress).task("NUTS", num_warmup + num_samples) as advance:
@@ -134,6 +135,15 @@ def fit_nuts(
         num_evaluations=int(stats["n_steps"].sum() * (1 + num_warmup / num_samples)),
         seconds=time.perf_counter() - started,
     )
+
+
+@contextmanager
+def compiled_beside(model: Model, num_warmup: int, num_chains: int) -> Iterator[None]:
+    """Have what `fit_nuts` runs compiled on another core, while something else is done here."""
+    with ThreadPoolExecutor(1) as beside:
+        with suppress(Exception):  # what is wrong with a program is said where it is run
+            beside.submit(compiling(coordinates_of(model).log_density, model.dimension, num_chains, num_warmup))
+        yield
 
 
 def _under_arviz_names(stats: dict[str, np.ndarray], everything: np.ndarray) -> dict[str, np.ndarray]:
