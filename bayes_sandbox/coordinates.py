@@ -21,6 +21,7 @@ from numpyro.distributions import biject_to, constraints
 from .batches import batch_size, chunk_size, evaluate, in_batches
 from .model import Model
 from .naming import labels
+from .single import in_float32
 from .sites import is_latent
 
 Position = jax.Array | np.ndarray
@@ -159,10 +160,18 @@ class Coordinates:
         """How many positions are evaluated at once."""
         return batch_size(self.num_observations)
 
-    def evaluate(self, positions: Any, count: int) -> jax.Array:
-        """Return `parts_and_params` at the first `count` of a chunk of positions, all columns, left on the device."""
+    def evaluate(self, positions: Any, count: int, single: bool = False) -> jax.Array:
+        """Return `parts_and_params` at the first `count` of a chunk of positions, all columns, left on the device.
+
+        `single` has them computed in float32.
+        """
         self.num_evaluations += count
-        return evaluate(self.parts_and_params, self.batch, positions, -(-count // self.batch))
+        function = self._in_single if single else self.parts_and_params
+        return evaluate(function, self.batch, positions, -(-count // self.batch))
+
+    @functools.cached_property
+    def _in_single(self) -> Any:
+        return in_float32(self.parts_and_params)
 
     def constrain_many(self, positions: Any) -> dict[str, np.ndarray]:
         """Return positions (…, dimension) as params name → array (…, *shape)."""
@@ -190,6 +199,13 @@ class Coordinates:
         with np.errstate(invalid="ignore"):  # ∞ − ∞
             values = self.log_parts_many(positions).sum(axis=-1)
         return np.where(np.isnan(values), -np.inf, values)
+
+    def lost_in_single(self, positions: Any) -> np.ndarray:
+        """Return `log_density` at positions (…, dimension) less what it is in float32."""
+        self.num_evaluations += math.prod(np.shape(positions)[:-1])
+        found = in_batches(self._in_single, self.batch)(positions)[..., :NUM_PARTS]
+        with np.errstate(invalid="ignore"):
+            return self.log_density_many(positions) - found.sum(axis=-1)
 
     def log_parts_many(self, positions: Any) -> np.ndarray:
         """Return (log prior, log likelihood, log|J|) at positions (…, dimension) as an array (…, 3)."""

@@ -85,6 +85,7 @@ def fit_grid(
     *,
     rule: str = "auto",
     tolerance: float | None = None,
+    precision: str = "float64",
     max_evaluations: float = 1e7,
     budget: float = 120.0,
     seed: Any = 0,
@@ -106,6 +107,10 @@ def fit_grid(
     tolerance
         The error of log p(D) at which to stop. By default 1e-6 for the smooth rules, whose error falls exponentially,
         and for cells 1e-5 while that is cheap and 1e-4 after.
+    precision
+        `"float32"`: the smooth rules ask the density in half the digits, at up to twice the speed (on a GPU more), and
+        sum in float64. What that costs is measured at draws in float64, given back, and part of the error; where
+        float32 has too few digits the sum says so.
     max_evaluations, budget
         Densities, and seconds, that it may take; beyond them it does not start, or stops with what it has.
     laplace
@@ -136,6 +141,8 @@ def fit_grid(
     require_model(model)
     if rule not in RULES:
         raise ValueError(f"rule must be one of {', '.join(RULES)}; got {rule!r}")
+    if precision not in ("float64", "float32"):
+        raise ValueError(f"precision must be 'float64' or 'float32', got {precision!r}")
     if not all(value is None or value > 0 for value in (tolerance, max_evaluations, budget)):
         raise ValueError("tolerance, max_evaluations and budget must be positive")
     started = time.perf_counter()
@@ -147,7 +154,9 @@ def fit_grid(
     if not few and not fits(model.dimension, max_nodes):
         return _declined(model, declined_sentence(model.dimension, max_nodes, rate), started)
     laplace = laplace or fit_laplace(model, seed=seed)
-    job = Job(model, coords, laplace, tolerance, max_nodes, seed, draws, progress_of(progress), few)
+    job = Job(
+        model, coords, laplace, tolerance, max_nodes, seed, draws, progress_of(progress), precision == "float32", few
+    )
     job.count_from(before)
     if job.frame is None and not len(job.points.finite().positions):
         return _declined(model, "no point tried had a finite density; there is nothing to sum", started)

@@ -48,6 +48,7 @@ class Job:
     seed: Any
     draws: np.ndarray | None  # positions of a NUTS run, where there is one
     progress: Progress
+    single: bool = False  # densities of tensor sums in float32
     few: tuple[int, ...] | None = None  # coordinates given which the rest is a normal, as far as known beforehand
 
     def __post_init__(self) -> None:
@@ -92,7 +93,7 @@ class Job:
 
     @cached_property
     def summer(self) -> Summer:
-        return Summer(self.coords, progress=self.progress)
+        return Summer(self.coords, progress=self.progress, single=self.single)
 
     @cached_property
     def measurer(self) -> Measurer:

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import numpy as np
+
 from ..proposals import HEAVY, from_humps
 from .cell_integral import LOST
 from .cell_posterior import draw_from_cells
@@ -14,6 +16,7 @@ from .posterior import FEWEST_ALONG, MESH, NUM_CHAINS, NUM_DRAWS, NUM_PROPOSED, 
 from .proposed import draw_from_proposal
 from .slices import SlicesIntegral
 
+LOST_DIGITS = 0.01  # of a log density in float32: beyond it, no mean of them can be relied on
 UNSEEN_SHARE = 1e-5  # of the integral: below it, points and nodes need not be reconciled
 MOST_RESTARTS = 3  # times that new modes start it all over
 
@@ -30,6 +33,8 @@ def try_rules(rule: str, job: Job) -> list[Tried]:
         for integral in attempts(rule, job):
             drawn = _draw(job, integral)
             integral = _charged(integral, drawn.lost, job.smooth)
+            if job.single and isinstance(integral, TensorIntegral | MixtureIntegral):
+                integral = _in_double(job, integral, drawn)
             doubts = _doubts(job, integral, drawn)
             tried.append((integral, drawn, doubts))
             if not doubts:
@@ -48,6 +53,22 @@ def _charged(integral: Integral, lost: float, tolerance: Tolerance) -> Integral:
         return replace(integral, error=error)
     why = f"{lost:.1g} of the integral lies where float64 cannot tell a parameter from its edge"
     return replace(integral, error=error, settled=False, unresolved=why)
+
+
+def _in_double(job: Job, integral: Integral, drawn: Drawn) -> Integral:
+    """Return a sum over densities in float32 as that in float64, log E[f₆₄/f₃₂] over draws from it higher.
+
+    The draws come from a picture of the sum, not from itself, and there are so many: both are part of the error.
+    """
+    lost = job.coords.lost_in_single(drawn.positions.reshape(-1, job.model.dimension))
+    digits, spread = float(np.abs(lost).max()), float(lost.std())
+    if not digits < LOST_DIGITS:
+        why = f"float32 has too few digits here (a log density is off by {digits:.1g}): use precision='float64'"
+        return replace(integral, error=max(integral.error, digits), settled=False, unresolved=why)
+    back = float(np.log(np.exp(lost).mean()))
+    error = integral.error + 0.1 * abs(back) + 4 * spread / np.sqrt(len(lost))
+    why = f"{integral.why}; densities in float32, which cost {abs(back):.0e} that was given back"
+    return replace(integral, log_value=integral.log_value + back, error=error, why=why)
 
 
 def _draw(job: Job, integral: Integral) -> Drawn:

@@ -173,7 +173,8 @@ class Steering(Coordinates):
 
     # --- many points ---
 
-    def evaluate(self, positions: Any, count: int) -> jax.Array:
+    def evaluate(self, positions: Any, count: int, single: bool = False) -> jax.Array:
+        assert not single, "what is integrated out has no digits to lose"
         self.num_evaluations += count
         points = jnp.concatenate([positions, jnp.zeros((len(self.rest), positions.shape[1]))])
         return self._as_parts(evaluate(self.given, self.batch, points, -(-count // self.batch)))

@@ -100,10 +100,13 @@ class Share(NamedTuple):
 
 
 class Summer:
-    """Sums a density over tensor grids."""
+    """Sums a density over tensor grids, in float64; `single` has the density itself in float32."""
 
-    def __init__(self, coords: Coordinates, parts: tuple[int, ...] = DENSITY, progress: Progress = quiet):
-        self._coords, self._parts, self._progress, self._host = coords, parts, progress, _Host()
+    def __init__(
+        self, coords: Coordinates, parts: tuple[int, ...] = DENSITY, progress: Progress = quiet, single: bool = False
+    ):
+        self._coords, self._parts, self._progress, self._single = coords, parts, progress, single
+        self._host = _Host()
         self._origins: dict[bytes, np.ndarray] = {}
 
     def run(self, frame: Frame, axes: Sequence[Axis], label: str = "grid", share: Share | None = None) -> Sums:
@@ -146,7 +149,7 @@ class Summer:
             laid, position, log_weight = side.place(chunk, outer[:, rows], inner)
             if share is not None:
                 log_weight = log_weight + _log_shares(share, position)
-            found = self._coords.evaluate(position, (rows.stop - rows.start) * num_columns)
+            found = self._coords.evaluate(position, (rows.stop - rows.start) * num_columns, self._single)
             waiting.append(side.begun(self._parts, Placed(rows, found, log_weight, laid)))
             if len(waiting) > CHUNKS_AHEAD:
                 yield side.weighed(self._parts, waiting.popleft())
