@@ -6,7 +6,7 @@ The kernel is the log density, jitted and vmapped over nodes that lie in memory,
 the batches that the engine uses, whichever is faster. The engine sums the same number of nodes on a tensor grid: it
 places them, asks the density, and keeps the total and its moments. Turns are taken within one process, five times over;
 a ratio is of two neighbours in time. `whole` is `fit_grid`, the second of a process: its search, its several grids, its
-marginals and its verdict, in densities a second over the kernel's.
+marginals and its verdict, in densities a second over the kernel's. `single` is the engine with densities in float32.
 """
 
 import sys
@@ -19,7 +19,7 @@ import numpy as np
 
 from .tables import Row, arguments, rows_of
 
-FIELDS = ("model", "dimension", "nodes", "kernel", "engine", "ratio", "lowest", "highest", "whole")
+FIELDS = ("model", "dimension", "nodes", "kernel", "engine", "ratio", "lowest", "highest", "single", "whole")
 REPEATS = 5
 SIZES = (1e5, 1e6)
 REACH = 6.5  # standard deviations to either side
@@ -65,12 +65,12 @@ def _one(name: str, sizes: Sequence[float]) -> list[Row]:
         axes, num = [axis] * coords.dimension, len(axis) ** coords.dimension
         nodes = frame.position(np.random.default_rng(0).normal(size=(num, coords.dimension)))
         kernels = _kernels(coords.log_density, nodes, coords.batch)
-        summer = Summer(coords)
-        runs = [*kernels, lambda summer=summer, axes=axes: summer.run(frame, axes)]
+        summers = [Summer(coords), Summer(coords, single=True)]
+        runs = [*kernels, *(lambda summer=summer, axes=axes: summer.run(frame, axes) for summer in summers)]
         for run in runs:
             run()
         seen = np.array([[_rate(run, num) for run in runs] for _ in range(REPEATS)])
-        kernel, engine = seen[:, :-1].max(axis=1), seen[:, -1]
+        kernel, engine, single = seen[:, :-2].max(axis=1), seen[:, -2], seen[:, -1]
         ratio = engine / kernel
         rows.append(
             {
@@ -82,6 +82,7 @@ def _one(name: str, sizes: Sequence[float]) -> list[Row]:
                 "ratio": round(float(np.median(ratio)), 3),
                 "lowest": round(float(ratio.min()), 3),
                 "highest": round(float(ratio.max()), 3),
+                "single": round(float(np.median(single / kernel)), 3),
                 "whole": "",
             }
         )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import engine, evidence_table, problem_table, sampling, scaling, startup
+from benchmarks import engine, evidence_table, figures, problem_table, sampling, scaling, startup
 from benchmarks.__main__ import TABLES
 
 ROOT = Path(__file__).parents[1]
@@ -65,3 +65,33 @@ def test_an_exponent_is_a_slope_over_the_upper_half() -> None:
 
 def test_every_table_has_a_module() -> None:
     assert {module for module, _, _ in TABLES.values()} <= {p.stem for p in (ROOT / "benchmarks").glob("*")}
+
+
+def test_pictures_show_what_tables_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    peers = "posterior,method,gap,error,densities,seconds,warm,note\n"
+    peers += "coin,bayes_sandbox,0.0,1e-9,100,1.0,0.5,\ncoin,dynesty,0.03,0.1,100,9.0,,\ncoin,nautilus,,,,,,no\n"
+    rows = [f"{size:g},{method},1" for size in (1, 2) for method in ("bayes_sandbox", "numpyro")]
+    drawn = "posterior,method,dimension,seed,cold,warm,cold_ess,warm_ess,rhat,z,note\n"
+    drawn += "".join(f"model {row},0,2.5,0.5,{800 if 'bayes' in row else 90},70,1.0,0,\n" for row in rows)
+    grown = "what,way,size,first,seconds,memory,note\n"
+    grown += "".join(f"nodes,grid,{10**k},1,{10.0 ** (k - 5)},300,\nchains,nuts,{4**k},1,0.1,400,\n" for k in range(4))
+    tables = {"peers": peers, "peers_deep": peers, "sampling": drawn, "scaling": grown}
+    for name, text in tables.items():
+        (tmp_path / f"{name}.csv").write_text(text)
+    monkeypatch.setattr(sys, "argv", ["figures", "--tables", str(tmp_path), "--out", str(tmp_path)])
+    figures.main()
+    assert {path.name for path in tmp_path.glob("*.png")} == {f"results_{n}.png" for n in figures.PICTURES}
+    with (tmp_path / "sampling.csv").open(newline="") as file:
+        shown = figures.sampling([list(csv.DictReader(file))]).axes[0]
+    spots = [tuple(spot) for mark in shown.collections for spot in mark.get_offsets()]
+    assert [x for x, _ in spots] == pytest.approx([800 / 90] * 2)
+    assert shown.get_legend_handles_labels()[1] == ["NumPyro (mean 8.9)"]
+
+
+def test_a_picture_without_its_table_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["figures", "--tables", str(tmp_path), "--out", str(tmp_path)])
+    figures.main()
+    assert "left out, there is no sampling.csv" in capsys.readouterr().err
+    assert not list(tmp_path.glob("*.png"))

@@ -18,7 +18,7 @@ POOL, SPREAD = 1024, 64  # prior draws, and how many of the likeliest chains may
 FARTHEST = 1e4  # of a position: beyond it a trajectory runs out of digits
 GOOD_K_HAT = 1.0  # beyond which weights have no mean: a Gaussian is no fair picture, though a poor proposal may be
 FEW = 4  # starts that many chains share
-LARGEST_WHITENED = 250  # coordinates: beyond, a product with the scale costs more than a density
+LARGEST_IDENTITY = 100  # coordinates, beyond which products with it cost more than compiling a program without
 
 
 @dataclass(frozen=True)
@@ -80,8 +80,8 @@ def _sloping(model: Model, coords: Coordinates, positions: np.ndarray, num: int)
 
 
 def identity(dimension: int) -> tuple[np.ndarray, np.ndarray] | None:
-    """Return the whitening that changes nothing, in the shapes of one that does."""
-    return (np.zeros(dimension), np.eye(dimension)) if dimension <= LARGEST_WHITENED else None
+    """Return the whitening that changes nothing, in the shapes of one that does: one program serves both."""
+    return (np.zeros(dimension), np.eye(dimension)) if dimension <= LARGEST_IDENTITY else None
 
 
 def num_starts(num_chains: int) -> int:
