@@ -221,7 +221,8 @@ def frequencies(seed):
     return model, logsumexp(jax.lax.map(log_g, omega, batch_size=500)) + np.log(omega[1] - omega[0])
 
 
-@pytest.mark.parametrize("seed", [pytest.param(0, marks=pytest.mark.slow), 1])
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, 1])
 def test_many_narrow_modes_of_what_steers_are_found_or_not_trusted(seed):
     model, truth = frequencies(seed)
     fit = bs.fit_grid(model)

@@ -64,7 +64,7 @@ def test_poisson_regression_is_scikit_learns(strength):
     assert b == pytest.approx(theirs.intercept_, rel=1e-6)
 
 
-@pytest.mark.parametrize("data", [REAL[0], *(pytest.param(d, marks=pytest.mark.slow) for d in REAL[1:])])
+@pytest.mark.parametrize("data", ["longley", pytest.param("diabetes", marks=pytest.mark.slow)])
 def test_huber_regression_is_scikit_learns_at_its_scale(data):
     x, y = REAL[data]()
     theirs = sklearn.linear_model.HuberRegressor(alpha=0.1, tol=1e-14, max_iter=100_000, warm_start=True)

@@ -40,8 +40,8 @@ def run_chains(
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Return positions (chain, draw, dimension) and statistics (chain, draw) of chains from where they start.
 
-    The diagonal of the mass matrix is adapted in each chain
-    and shared at the end of each of its windows, the step size at the end of the warm-up.
+    The diagonal of the mass matrix is adapted in each chain and shared at the end of each of its windows, the step size
+    at the end of the warm-up.
     """
     fixed = log_density, num_warmup
     whitening = start.whitening
