@@ -134,6 +134,7 @@ def _provenance(fit: NUTSFit) -> dict[str, Any]:
         "inference_library": "numpyro",
         "sampling_time": fit.seconds,
         "tuning_steps": fit.num_warmup,
+        "num_starts": fit.num_starts,
         "message": fit.message,
         "created_by": "bayes_sandbox",
     }

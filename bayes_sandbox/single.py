@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from .errors import ModelError
 from .rewriting import INLINED
 
 DTYPES = ("new_dtype", "dtype", "preferred_element_type", "out_dtype")  # parameters of instructions that name one
@@ -25,7 +26,7 @@ def in_float32(function: Callable[..., jax.Array]) -> Callable[..., jax.Array]:
 
     Raises
     ------
-    NotImplementedError
+    ModelError
         When it is traced, where it looks at the bits of a number or calls out of the program.
 
     >>> third = in_float32(lambda x: x / 3.0)
@@ -68,7 +69,7 @@ def _answer(eqn: Any, values: list[Any]) -> list[Any]:
     if name in LOOPS:
         return list(LOOPS[name](params, values))
     if name in FOREIGN:
-        raise NotImplementedError(f"no float32 for a program with {name}; use float64")
+        raise ModelError(f"there is no float32 for a program with {name} in it: use precision='float64'")
     named = {k: jnp.dtype(jnp.float32) for k in DTYPES if params.get(k) is not None and params[k] == jnp.float64}
     answer = eqn.primitive.bind(*values, **eqn.primitive.get_bind_params({**params, **named}))
     return list(answer) if eqn.primitive.multiple_results else [answer]

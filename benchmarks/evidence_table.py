@@ -12,6 +12,7 @@ sampling, beside what else it compiles.
 import gc
 import sys
 import time
+from contextlib import nullcontext
 from typing import Any
 
 from .tables import Row, arguments, rows_of, wanted
@@ -42,9 +43,12 @@ class _Compiling:
     def __init__(self) -> None:
         import jax
 
+        from bayes_sandbox import comparison
         from bayes_sandbox.evidence import workbench
 
         self.seconds = self.nuts = 0.0
+        # NUTS is timed with its own compilation: nothing of it may be done beside something else.
+        self._beside, comparison.compiled_beside = comparison.compiled_beside, lambda *args: nullcontext()
         jax.monitoring.register_event_duration_secs_listener(self._listen)
         self._fit_nuts = workbench.fit_nuts
         workbench.fit_nuts = self._timed
@@ -63,8 +67,10 @@ class _Compiling:
     def close(self) -> None:
         import jax
 
+        from bayes_sandbox import comparison
         from bayes_sandbox.evidence import workbench
 
+        comparison.compiled_beside = self._beside
         jax.monitoring.unregister_event_duration_listener(self._listen)
         workbench.fit_nuts = self._fit_nuts
 

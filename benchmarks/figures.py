@@ -1,4 +1,4 @@
-"""The pictures of `docs/results.md`, drawn from the tables in `benchmarks/results`.
+"""Pictures of the tables in `benchmarks/results`.
 
     python -m benchmarks.figures [--tables FOLDER] [--out FOLDER]
 
@@ -71,6 +71,8 @@ def sampling(tables: Sequence[Rows]) -> Figure:
         for peer in peers:
             label, colour = METHODS[peer]
             spots = [(r, i) for i, name in enumerate(names) if (r := _ratio(rows, name, peer, kind)) is not None]
+            if not spots:  # it never converged
+                continue
             mean = np.exp(np.mean([np.log(r) for r, _ in spots]))
             ax.scatter(*zip(*spots), color=colour, s=26, label=f"{label} (mean {mean:.2g})", zorder=3)
         ax.axvline(1, color=GREY, linewidth=1)

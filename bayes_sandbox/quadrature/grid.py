@@ -127,7 +127,7 @@ def fit_grid(
     Raises
     ------
     ModelError
-        Where `model` is not a `Model`.
+        Where `model` is not a `Model`, or is a program that has no float32 and is asked for in it.
 
     Examples
     --------

@@ -61,14 +61,18 @@ def _in_double(job: Job, integral: Integral, drawn: Drawn) -> Integral:
     The draws come from a picture of the sum, not from itself, and there are so many: both are part of the error.
     """
     lost = job.coords.lost_in_single(drawn.positions.reshape(-1, job.model.dimension))
-    digits, spread = float(np.abs(lost).max()), float(lost.std())
-    if not digits < LOST_DIGITS:
+    digits = float(np.abs(lost).max())
+    if not digits < LOST_DIGITS:  # NaN, too
         why = f"float32 has too few digits here (a log density is off by {digits:.1g}): use precision='float64'"
-        return replace(integral, error=max(integral.error, digits), settled=False, unresolved=why)
+        return replace(integral, error=np.inf, settled=False, unresolved=why)
     back = float(np.log(np.exp(lost).mean()))
-    error = integral.error + 0.1 * abs(back) + 4 * spread / np.sqrt(len(lost))
+    error = integral.error + 0.1 * abs(back) + 4 * float(lost.std()) / np.sqrt(len(lost))
     why = f"{integral.why}; densities in float32, which cost {abs(back):.0e} that was given back"
-    return replace(integral, log_value=integral.log_value + back, error=error, why=why)
+    found = replace(integral, log_value=integral.log_value + back, error=error, why=why)
+    if error < job.smooth.enough or not integral.settled:
+        return found
+    short = f"float32 leaves the sum open by {error:.1g}, more than the tolerance: use precision='float64'"
+    return replace(found, settled=False, unresolved=short)
 
 
 def _draw(job: Job, integral: Integral) -> Drawn:

@@ -1,6 +1,6 @@
 """The posteriors of `benchmarks.sampling` in PyMC: the same priors, likelihoods and data, as its users write.
 
-Data are those of the script in `models/`. `benchmarks.sampling` checks that all methods' means agree.
+Data are those of the script in `models/`. Column `z` of `benchmarks.sampling` shows how far means are from ours.
 """
 
 from typing import Any
