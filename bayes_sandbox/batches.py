@@ -11,16 +11,20 @@ import numpy as np
 from jax.sharding import PartitionSpec
 
 from .compiler import compiled
-from .devices import LANE, mesh, num_lanes
+from .devices import LANE, mesh, num_lanes, side_by_side
 from .rewriting import rewritten
 
 Function = Callable[[jax.Array], jax.Array]  # a point (d,) → a scalar or an array
 
 
 @functools.cache
-def chunk_size() -> int:
-    """Return how many points go to the device in one call: enough to be worth it, few enough for progress."""
-    return num_lanes() * (2**14 if jax.default_backend() == "cpu" else 2**19)
+def chunk_size(numbers_per_point: int = 32) -> int:
+    """Return how many points go to the device in one call, when each gives so many numbers.
+
+    Enough to be worth the call, few enough for memory and for progress.
+    """
+    numbers, least, most = (2**19, 2**12, 2**16) if jax.default_backend() == "cpu" else (2**24, 2**14, 2**19)
+    return num_lanes() * int(np.clip(2 ** round(math.log2(numbers / numbers_per_point)), least, most))
 
 
 @functools.cache
@@ -78,13 +82,19 @@ def in_batches(function: Function, batch: int, chunk: int | None = None) -> Call
         if not len(rows):
             shape = jax.eval_shape(function, jax.ShapeDtypeStruct(rows.shape[1:], float)).shape
             return np.zeros(points.shape[:-1] + shape)
-        results = []
-        for start in range(0, len(rows), size):
+
+        def some(start: int) -> np.ndarray:
             block = rows[start : start + size]
             # Padding repeats the last point: a program may not like numbers of its own.
             padded = np.concatenate([block, np.broadcast_to(block[-1:], (size - len(block), block.shape[1]))])
             found = np.asarray(evaluate(function, batch, padded.T, -(-len(block) // batch)))
-            results.append(np.moveaxis(found[..., : len(block)], -1, 0))
+            return np.moveaxis(found[..., : len(block)], -1, 0)
+
+        if len(rows) <= size:
+            results = [some(0)]
+        else:
+            evaluate(function, batch, np.zeros((rows.shape[1], size)), 0)  # traced here, before threads ask for it
+            results = [*side_by_side(some, range(0, len(rows), size))]
         stacked = np.concatenate(results)
         return stacked.reshape(points.shape[:-1] + stacked.shape[1:])
 

@@ -19,6 +19,7 @@ import numpy as np
 from numpyro.distributions import biject_to, constraints
 
 from .batches import batch_size, chunk_size, evaluate, in_batches
+from .devices import num_lanes
 from .model import Model
 from .naming import labels
 from .single import in_float32
@@ -158,14 +159,18 @@ class Coordinates:
     @property
     def batch(self) -> int:
         """How many positions are evaluated at once."""
-        return batch_size(self.num_observations)
+        return min(batch_size(self.num_observations), self.chunk // num_lanes())
+
+    @property
+    def chunk(self) -> int:
+        """How many positions go to the device in one call."""
+        return chunk_size(NUM_PARTS + sum(math.prod(shape) for shape in self._shapes.values()))
 
     def evaluate(self, positions: Any, count: int, single: bool = False) -> jax.Array:
         """Return `parts_and_params` at the first `count` of a chunk of positions, all columns, left on the device.
 
-        `single` has them computed in float32.
+        `single` has them computed in float32. Threads may ask this, so that counting is left to whoever began them.
         """
-        self.num_evaluations += count
         function = self._in_single if single else self.parts_and_params
         return evaluate(function, self.batch, positions, -(-count // self.batch))
 
@@ -203,7 +208,7 @@ class Coordinates:
     def lost_in_single(self, positions: Any) -> np.ndarray:
         """Return `log_density` at positions (…, dimension) less what it is in float32."""
         self.num_evaluations += math.prod(np.shape(positions)[:-1])
-        found = in_batches(self._in_single, self.batch)(positions)[..., :NUM_PARTS]
+        found = in_batches(self._in_single, self.batch, self.chunk)(positions)[..., :NUM_PARTS]
         with np.errstate(invalid="ignore"):
             return self.log_density_many(positions) - found.sum(axis=-1)
 
@@ -214,7 +219,7 @@ class Coordinates:
     def everything_many(self, positions: Any) -> np.ndarray:
         """Return `parts_and_params` at positions (…, dimension)."""
         self.num_evaluations += math.prod(np.shape(positions)[:-1])
-        return in_batches(self.parts_and_params, self.batch)(positions)
+        return in_batches(self.parts_and_params, self.batch, self.chunk)(positions)
 
     def _unconstrain_flat(self, vector: jax.Array) -> jax.Array:
         return self.unconstrain(self.unflatten(vector))

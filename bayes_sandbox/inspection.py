@@ -14,6 +14,7 @@ from numpyro import handlers
 from numpyro.distributions import biject_to
 
 from .errors import ModelError
+from .program import ONE_AT_A_TIME
 from .seeds import as_key
 from .sites import bare
 
@@ -68,7 +69,7 @@ def inspect_program(program: Callable[..., Any], args: tuple[Any, ...], kwargs: 
 def _trace(program: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any], seed: int) -> Any:
     start = functools.partial(_start, np.random.default_rng(seed))
     try:
-        with warnings.catch_warnings():
+        with ONE_AT_A_TIME, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what they warn about is checked below, with a sentence
             # Values come first: a site that has one needs no random key, and none is made.
             placed = handlers.substitute(program, substitute_fn=start)

@@ -27,6 +27,7 @@ from .program import (
     check_pair,
     pair_program,
     replace_prior,
+    undisturbed,
 )
 from .seeds import as_key, as_rng
 from .sites import is_latent
@@ -177,7 +178,7 @@ class Model:
 
     def _log_probs(self, params: Params) -> tuple[dict[str, jax.Array], Any]:
         values = self._checked(params)
-        with handlers.block(), numpyro.validation_enabled(False):  # supports are looked at here, once
+        with undisturbed(), numpyro.validation_enabled(False):  # supports are looked at here, once
             log_probs, trace = compute_log_probs(self._program, self._args, self._kwargs, values, sum_log_prob=False)
         for name in self.structure.guarded:  # NumPyro's log_prob does not look at the support
             log_probs[name] = log_prob_inside(trace[name], log_probs[name])
@@ -213,7 +214,7 @@ class Model:
 
         def one(data: jax.Array) -> dict[str, jax.Array]:
             seeded = handlers.seed(self._program, jax.random.wrap_key_data(data))
-            with handlers.block(), numpyro.validation_enabled(False):
+            with undisturbed(), numpyro.validation_enabled(False):
                 trace = handlers.trace(seeded).get_trace(*self._args, **self._kwargs)
             return {name: trace[name]["value"] for name in self.structure.shapes}
 
@@ -224,14 +225,14 @@ class Model:
         if not self.structure.data:
             raise ModelError(f"{self.name!r} has only numpyro.factor terms: it has a density but cannot generate data")
         values = self._checked(params)
-        with handlers.block():
+        with undisturbed():
             fresh = handlers.seed(handlers.uncondition(as_many_as_observed(self._program)), as_key(key))
             trace = handlers.trace(handlers.substitute(fresh, data=values)).get_trace(*self._args, **self._kwargs)
         return {name: trace[name]["value"] for name in self.structure.data}
 
     def deterministics(self, params: Params) -> dict[str, jax.Array]:
         """Return the program's `numpyro.deterministic` values at one point θ."""
-        with handlers.block():
+        with undisturbed():
             program = handlers.substitute(handlers.seed(self._program, 0), data=self._checked(params))
             trace = handlers.trace(program).get_trace(*self._args, **self._kwargs)
         return {name: jnp.asarray(s["value"]) for name, s in trace.items() if s["type"] == "deterministic"}
@@ -243,7 +244,7 @@ class Model:
 
     def trace_with(self, substitute_fn: Callable[[Any], Any]) -> Any:
         """Run the program once with latent values chosen by `substitute_fn(site)`; return NumPyro's trace."""
-        with handlers.block(), numpyro.validation_enabled(False):
+        with undisturbed(), numpyro.validation_enabled(False):
             program = handlers.substitute(self._program, substitute_fn=substitute_fn)
             return handlers.trace(program).get_trace(*self._args, **self._kwargs)
 

@@ -2,7 +2,9 @@
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import jax.numpy as jnp
@@ -10,6 +12,7 @@ import numpy as np
 import numpyro
 import numpyro.distributions as dist
 from jax import lax
+from numpyro import handlers
 from numpyro.primitives import Messenger
 
 from .errors import ModelError, suggestion
@@ -17,6 +20,14 @@ from .errors import ModelError, suggestion
 Entry = Any  # a NumPyro distribution, or a function of earlier parameters and inputs that returns one
 
 OBSERVED = "observed"  # the name of the pair form's observed site
+ONE_AT_A_TIME = threading.RLock()  # NumPyro's handlers are one stack, for all threads
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Have what a program says heard by nobody outside, while no other thread runs one."""
+    with ONE_AT_A_TIME, handlers.block():
+        yield
 
 
 def argument_names(function: Callable[..., Any]) -> list[str]:

@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..batches import chunk_size
 from ..compiler import compiled
 from ..coordinates import NUM_PARTS, Coordinates
 from .charts import Chart, place
@@ -33,7 +32,7 @@ class Measurer:
 
     def __init__(self, coords: Coordinates):
         self._coords, self.rule = coords, embedded(coords.dimension)
-        self._capacity = chunk_size() // len(self.rule)
+        self._capacity = coords.chunk // len(self.rule)
         self.num_evaluations = 0
 
     def measure(
@@ -47,7 +46,8 @@ class Measurer:
             count = cells.shape[1]
             padded = np.full((3, self._capacity, low.shape[1]), 0.5)
             padded[:, :count] = cells
-            position, log_volume = _place_cells(chunk_size(), arrays, padded)
+            position, log_volume = _place_cells(self._coords.chunk, arrays, padded)
+            self._coords.num_evaluations += count * len(self.rule)
             found = self._coords.evaluate(position, count * len(self.rule))
             parts.append((count, _reduce_cells(low.shape[1], self._capacity, found, log_volume, origin)))
         columns = zip(*([np.asarray(x)[:count] for x in found] for count, found in parts))

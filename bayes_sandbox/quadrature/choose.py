@@ -6,9 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..batches import chunk_size
 from ..coordinates import Coordinates
-from ..devices import agreed, num_lanes
+from ..devices import agreed, num_lanes, num_threads, side_by_side
 from .cell_integral import by_cells
 from .given import by_given
 from .integral import Integral
@@ -87,13 +86,14 @@ def by_slices(job: Job) -> Iterator[Integral]:
 
 
 def affordable(coords: Coordinates, max_evaluations: float, budget: float) -> tuple[float, float]:
-    """Return (nodes that fit, densities per second), the rate measured on one batch after compilation."""
-    size = chunk_size() if num_lanes() > 1 else max(chunk_size() // 4, coords.batch)
-    points = np.zeros((coords.dimension, chunk_size()))
+    """Return (nodes that fit, densities per second), the rate measured on a few batches after compilation."""
+    size = coords.chunk if num_lanes() > 1 else max(coords.chunk // 4, coords.batch)
+    points = np.zeros((coords.dimension, coords.chunk))
     coords.evaluate(points, 1).block_until_ready()
     began = time.perf_counter()
-    coords.evaluate(points, size).block_until_ready()
-    rate = agreed(size / max(time.perf_counter() - began, 1e-9))
+    for _ in side_by_side(lambda _: coords.evaluate(points, size).block_until_ready(), range(num_threads())):
+        coords.num_evaluations += size
+    rate = agreed(num_threads() * size / max(time.perf_counter() - began, 1e-9))
     return min(max_evaluations, budget * rate), rate
 
 

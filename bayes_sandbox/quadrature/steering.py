@@ -95,6 +95,10 @@ class Steering(Coordinates):
         terms = max(self.num_observations, len(self.rest)) * len(self.rest)
         return int(np.clip(2 ** round(np.log2(TERMS / terms)), 4, 256))
 
+    @property
+    def chunk(self) -> int:
+        return chunk_size(NUM_SCALARS + 2 * self.num_params + 1)
+
     # --- one point ---
 
     def given(self, point: Any) -> jax.Array:
@@ -175,7 +179,6 @@ class Steering(Coordinates):
 
     def evaluate(self, positions: Any, count: int, single: bool = False) -> jax.Array:
         assert not single, "what is integrated out has no digits to lose"
-        self.num_evaluations += count
         points = jnp.concatenate([positions, jnp.zeros((len(self.rest), positions.shape[1]))])
         return self._as_parts(evaluate(self.given, self.batch, points, -(-count // self.batch)))
 
@@ -193,7 +196,7 @@ class Steering(Coordinates):
 
     def _many(self, points: np.ndarray) -> np.ndarray:
         self.num_evaluations += len(points)
-        return in_batches(self.given, self.batch, chunk_size())(points)
+        return in_batches(self.given, self.batch, self.chunk)(points)
 
     def saturated(self, positions: np.ndarray) -> np.ndarray:
         return np.zeros(len(positions), bool)

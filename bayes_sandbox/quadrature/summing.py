@@ -2,13 +2,12 @@
 
 A tensor grid is never laid out, but for a block of nodes at a time (`layout`). The density at a block is the program
 that everything else uses; weighing it is one program for all models. What is left are sums over the rows and columns
-of a matrix, which need no compiling: NumPy's on a CPU, and the device's own on an accelerator. Sums are kept relative
-to the largest term met so far.
+of a matrix, which need no compiling: NumPy's on a CPU, block beside block on its cores, and the device's own on an
+accelerator. Sums are kept relative to the largest term met so far.
 """
 
 import itertools
 import math
-from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -18,17 +17,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..batches import chunk_size
 from ..compiler import compiled
 from ..coordinates import NUM_PARTS, Coordinates
-from ..devices import from_all
+from ..devices import from_all, side_by_side
 from ..progress import Progress, quiet
 from .layout import Slab, Table, slabs
 from .rules import Axis
 
 LONGEST_AXIS = 2**20  # nodes on one axis are laid out in memory; tensor grids of them are not
 DENSITY, LIKELIHOOD = (0, 1, 2), (1, 2)  # which parts of the log density are summed: all, or all but the prior
-CHUNKS_AHEAD = 4  # sent to the device before waiting for the first
 
 
 class Sums(NamedTuple):
@@ -106,19 +103,21 @@ class Summer:
         self, coords: Coordinates, parts: tuple[int, ...] = DENSITY, progress: Progress = quiet, single: bool = False
     ):
         self._coords, self._parts, self._progress, self._single = coords, parts, progress, single
-        self._host = _Host()
+        self._room: list[np.ndarray] = []  # laid out once, used again
         self._origins: dict[bytes, np.ndarray] = {}
 
     def run(self, frame: Frame, axes: Sequence[Axis], label: str = "grid", share: Share | None = None) -> Sums:
         """Sum the density, or a share of it, over the tensor grid of `axes` in the frame's z."""
-        running, turns = Running([len(axis) for axis in axes], self.origin(frame)), itertools.count()
+        running, turns = Running([len(axis) for axis in axes], len(self.origin(frame))), itertools.count()
         with self._progress.task(label, math.prod(map(len, axes))) as advance:
-            for slab in slabs(axes, chunk_size()):
+            for slab in slabs(axes, self._coords.chunk):
                 running.open(slab)
                 # Progress and Ctrl-C get their turn.
-                for block in self._blocks(frame, slab, share, running.peak, turns):
+                for block in self._blocks(frame, slab, share, turns):
                     running.add(block)
-                    advance((block.rows.stop - block.rows.start) * len(slab.inner))
+                    num = (block.rows.stop - block.rows.start) * len(slab.inner)
+                    self._coords.num_evaluations += num
+                    advance(num)
                 running.close(slab)
         return _added(from_all(running.sums()))
 
@@ -129,50 +128,52 @@ class Summer:
             self._origins[key] = self._coords.flat_at(frame.centre)
         return self._origins[key]
 
-    def _blocks(
-        self, frame: Frame, slab: Slab, share: Share | None, peak: float, turns: Iterator[int]
-    ) -> Iterator["Block"]:
-        """Weigh one block of rows after another, a few of them ahead of the one that is taken.
-
-        Of several processes each does the blocks whose turn is its own.
-        """
-        chunk, num_leading, num_columns = chunk_size(), slab.outer.z.shape[1], len(slab.inner)
+    def _blocks(self, frame: Frame, slab: Slab, share: Share | None, turns: Iterator[int]) -> Iterator["Block"]:
+        """Sum one block of rows after another. Of several processes each does the blocks whose turn is its own."""
+        chunk, num_leading, num_columns = self._coords.chunk, slab.outer.z.shape[1], len(slab.inner)
         outer = _affine(slab.outer, frame.scale[:, :num_leading], frame.centre, frame.log_det)
         inner = _affine(slab.inner, frame.scale[:, num_leading:], 0 * frame.centre, 0.0)
-        side = self._host if on_host() else _Device()
-        each, waiting = chunk // num_columns, deque[Placed]()
-        side.peak = np.asarray(peak)
-        for start in range(0, len(slab.outer), each):
-            if next(turns) % jax.process_count() != jax.process_index():
-                continue
-            rows = slice(start, min(start + each, len(slab.outer)))
-            laid, position, log_weight = side.place(chunk, outer[:, rows], inner)
+        beside, origin = np.column_stack([np.ones(len(slab.outer)), slab.outer.z]), self.origin(frame)
+        side: _Host | _Device = _Host(self._room) if on_host() else _Device()
+
+        def begun(rows: slice) -> Any:
+            placed = side.place(chunk, outer[:, rows], inner)
             if share is not None:
-                log_weight = log_weight + _log_shares(share, position)
-            found = self._coords.evaluate(position, (rows.stop - rows.start) * num_columns, self._single)
-            waiting.append(side.begun(self._parts, Placed(rows, found, log_weight, laid)))
-            if len(waiting) > CHUNKS_AHEAD:
-                yield side.weighed(self._parts, waiting.popleft())
-        for placed in waiting:
-            yield side.weighed(self._parts, placed)
+                placed = placed._replace(log_weight=placed.log_weight + _log_shares(share, placed.position))
+            found = self._coords.evaluate(placed.position, (rows.stop - rows.start) * num_columns, self._single)
+            return rows, side.summed(self._parts, placed, found, origin, beside[rows], num_columns)
+
+        self._coords.evaluate(np.zeros((len(frame.centre), chunk)), 0, self._single)  # traced here, not by a thread
+        each, everyone = chunk // num_columns, range(0, len(slab.outer), chunk // num_columns)
+        mine = (start for start in everyone if next(turns) % jax.process_count() == jax.process_index())
+        for rows, summed in side_by_side(begun, (slice(i, min(i + each, len(slab.outer))) for i in mine)):
+            yield Block(rows, *side.told(summed))
 
 
 class Placed(NamedTuple):
-    """Some rows of a slab, placed, their densities asked for."""
+    """Some rows of a slab, laid out: positions (d, chunk) and log weights, −∞ beyond the last node."""
 
-    rows: slice
-    found: Any
+    position: Any
     log_weight: Any
-    laid: Any  # where they lie, or what has been made of them
+    laid: Any = None  # the memory they lie in, if it is ours
+
+
+class Reduced(NamedTuple):
+    """Sums of a block of p = exp(log f + log w − peak)."""
+
+    columns: Any  # (1 + leading axes, columns): Σ p and Σ p z over its rows
+    rows: Any
+    value: Any  # Σ p (v − origin)
+    square: Any
 
 
 class Block(NamedTuple):
-    """Some rows of a slab, weighed: p = exp(log f + log w − peak), and what was found at their nodes."""
+    """Some rows of a slab, summed, and how many of their densities were no number."""
 
     rows: slice
-    peak: Any
-    p: Any
-    found: Any
+    peak: float
+    sums: Reduced
+    num_nan: int
 
 
 def on_host() -> bool:
@@ -185,70 +186,84 @@ def _affine(table: Table, scale: np.ndarray, centre: np.ndarray, log_det: float)
     return np.vstack([centre[:, None] + scale @ table.z.T, table.log_weight + log_det])
 
 
+def _reduced(p: Any, found: Any, origin: Any, beside: Any, num_columns: int) -> Reduced:
+    """Sum a block in plain algebra, on whichever side its arrays are: NumPy's, or one compiled for its shape."""
+    block, off = p[: len(beside) * num_columns].reshape(len(beside), num_columns), found[NUM_PARTS:] - origin[:, None]
+    return Reduced(beside.T @ block, block.sum(axis=1), off @ p, (off * off) @ p)
+
+
+def _checked(sums: Reduced, p: Any, found: Any, *rest: Any) -> tuple[Reduced, int]:
+    """Return sums that are numbers, and how many p were NaN, which counts as zero.
+
+    A value may overflow where p is zero: 0 · ∞ is 0 here.
+    """
+    if all(np.isfinite(part).all() for part in sums):
+        return sums, 0
+    p, found = np.asarray(p), np.asarray(found)
+    bad = np.isnan(p)
+    p = np.where(bad, 0.0, p)
+    with np.errstate(invalid="ignore", over="ignore"):
+        return _reduced(p, np.where(p > 0, found, 0.0), *rest), int(bad.sum())
+
+
 class _Host:
-    """Blocks placed and weighed by NumPy, while the device is at the next ones; memory is used again.
+    """Blocks placed, weighed and summed by NumPy, each by whichever thread asked for its densities.
 
     What is placed lies in (dimension + 2, chunk): positions, their log weights, and room for p.
     """
 
-    def __init__(self) -> None:
-        self.peak: Any = None
-        self._free: list[np.ndarray] = []
-        self._taken: np.ndarray | None = None
+    def __init__(self, room: list[np.ndarray]) -> None:
+        self._room = room
 
-    def place(self, chunk: int, outer: np.ndarray, inner: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def place(self, chunk: int, outer: np.ndarray, inner: np.ndarray) -> Placed:
         """Lay out outer (d + 1, r) by inner (d + 1, w), then one point over and over, of weight zero."""
         num = outer.shape[1] * inner.shape[1]
-        laid = self._free.pop() if self._free else np.empty((len(outer) + 1, chunk))
+        laid = self._room.pop() if self._room else np.empty((len(outer) + 1, chunk))
         np.add(outer[:, :, None], inner[:, None], out=laid[:-1, :num].reshape(*outer.shape, -1))
         laid[:-2, num:] = laid[:-2, :1]
         laid[-2, num:] = -np.inf
-        return laid, laid[:-2], laid[-2]
+        return Placed(laid[:-2], laid[-2], laid)
 
-    def begun(self, parts: tuple[int, ...], placed: Placed) -> Placed:
-        return placed
-
-    def weighed(self, parts: tuple[int, ...], placed: Placed) -> "Block":
-        """Weigh a block, whose place is free again when the next one is asked for."""
-        if self._taken is not None:
-            self._free.append(self._taken)
-        self._taken = placed.laid
-        found, log_weight, p = np.asarray(placed.found), np.asarray(placed.log_weight), placed.laid[-1]
-        with np.errstate(invalid="ignore"):
+    def summed(self, parts: tuple[int, ...], placed: Placed, found: Any, *rest: Any) -> tuple[float, Reduced, int]:
+        """Return the peak of a block, its sums, and how many densities were no number."""
+        found, log_weight, p = np.asarray(found), np.asarray(placed.log_weight), placed.laid[-1]
+        with np.errstate(invalid="ignore", over="ignore"):
             np.add(found[parts[0]], found[parts[1]], out=p)
             for i in parts[2:]:
                 p += found[i]
             p += log_weight
-            highest = p.max()
+            peak = p.max()
             bad = None
-            if not highest < np.inf:  # no number, or a density without bound
-                log_f = sum(found[i] for i in parts)
-                bad = ~(log_f < np.inf)
+            if not peak < np.inf:  # no number, or a density without bound
+                bad = ~(sum(found[i] for i in parts) < np.inf)
                 p[bad] = -np.inf
-                highest = p.max()
-            self.peak = np.maximum(self.peak, highest)
-            p -= self.peak if np.isfinite(self.peak) else 0.0
+                peak = p.max()
+            p -= peak if np.isfinite(peak) else 0.0
             np.exp(p, out=p)
             if bad is not None:
                 p[bad & (log_weight > -np.inf)] = np.nan
-        return Block(placed.rows, self.peak, p, found)
+            sums, num_nan = _checked(_reduced(p, found, *rest), p, found, *rest)
+        self._room.append(placed.laid)
+        return float(peak), sums, num_nan
+
+    def told(self, summed: tuple[float, Reduced, int]) -> tuple[float, Reduced, int]:
+        return summed
 
 
 class _Device:
-    """Blocks placed and weighed where the density is, one after the other."""
+    """Blocks placed, weighed and summed where the density is, one after the other, while the host goes on."""
 
-    peak: Any = None
+    def place(self, chunk: int, outer: np.ndarray, inner: np.ndarray) -> Placed:
+        return Placed(*_place_on_device(chunk, outer, inner))
 
-    def place(self, chunk: int, outer: np.ndarray, inner: np.ndarray) -> tuple[Any, Any, Any]:
-        return None, *_place_on_device(chunk, outer, inner)
+    def summed(self, parts: tuple[int, ...], placed: Placed, found: Any, *rest: Any) -> Any:
+        peak, p = _weigh_on_device(parts, found, placed.log_weight)
+        return peak, _reduced_on_device(p, found, *rest), p, found, *rest
 
-    def begun(self, parts: tuple[int, ...], placed: Placed) -> Placed:
-        self.peak, p = _weigh_on_device(parts, placed.found, placed.log_weight, self.peak)
-        return placed._replace(laid=(self.peak, p))
-
-    def weighed(self, parts: tuple[int, ...], placed: Placed) -> "Block":
-        peak, p = placed.laid
-        return Block(placed.rows, peak, p, placed.found)
+    def told(self, summed: Any) -> tuple[float, Reduced, int]:
+        """Wait for what `summed` has begun."""
+        peak, sums, *whence = summed
+        return float(peak), *_checked(Reduced(*map(np.array, sums)), *whence)
 
 
 @partial(compiled, static_argnums=0)
@@ -264,28 +279,13 @@ def _log_shares(share: Share, position: Any) -> jax.Array:
 
 
 @partial(compiled, static_argnums=0)
-def _weigh_on_device(parts: tuple[int, ...], found: Any, log_weight: Any, peak: Any) -> tuple[jax.Array, jax.Array]:
-    """Return the peak so far and p relative to it, NaN where the density is no number."""
+def _weigh_on_device(parts: tuple[int, ...], found: Any, log_weight: Any) -> tuple[jax.Array, jax.Array]:
+    """Return the largest term and p relative to it, NaN where the density is no number."""
     log_f = sum(found[i] for i in parts)
     terms = jnp.where(log_f < jnp.inf, log_f + log_weight, -jnp.inf)  # not NaN, either
-    peak = jnp.maximum(peak, terms.max())
+    peak = terms.max()
     p = jnp.exp(terms - jnp.where(jnp.isfinite(peak), peak, 0.0))
     return peak, jnp.where((log_f < jnp.inf) | (log_weight == -jnp.inf), p, jnp.nan)
-
-
-class Reduced(NamedTuple):
-    """A block of p, summed."""
-
-    columns: Any  # (1 + leading axes, columns): Σ p and Σ p z over its rows
-    rows: Any
-    value: Any  # Σ p (v − origin)
-    square: Any
-
-
-def _reduced(p: Any, found: Any, origin: Any, beside: Any, num_columns: int) -> Reduced:
-    """Sum a block in plain algebra, on whichever side its arrays are: NumPy's, or one compiled for its shape."""
-    block, off = p[: len(beside) * num_columns].reshape(len(beside), num_columns), found[NUM_PARTS:] - origin[:, None]
-    return Reduced(beside.T @ block, block.sum(axis=1), off @ p, (off * off) @ p)
 
 
 _reduced_on_device = partial(compiled, static_argnums=4)(_reduced)
@@ -294,52 +294,37 @@ _reduced_on_device = partial(compiled, static_argnums=4)(_reduced)
 class Running:
     """Sums so far, of everything relative to the largest term: whole, and within the slab that is open."""
 
-    def __init__(self, counts: Sequence[int], origin: np.ndarray):
-        d, self._origin = len(counts), origin
+    def __init__(self, counts: Sequence[int], num_values: int):
+        d = len(counts)
         self.peak, self._total, self._num_nan = -math.inf, np.zeros(()), 0
         self._axes, self._z, self._zz = np.zeros((d, max(counts))), np.zeros(d), np.zeros((d, d))
-        self._value, self._square = np.zeros(len(origin)), np.zeros(len(origin))
+        self._value, self._square = np.zeros(num_values), np.zeros(num_values)
 
     def open(self, slab: Slab) -> None:
         """Begin a slab."""
-        self._beside = np.column_stack([np.ones(len(slab.outer)), slab.outer.z])  # what rows are multiplied with
-        self._columns, self._rows = np.zeros((self._beside.shape[1], len(slab.inner))), np.zeros(len(slab.outer))
+        self._columns, self._rows = np.zeros((1 + slab.outer.z.shape[1], len(slab.inner))), np.zeros(len(slab.outer))
 
     def add(self, block: Block) -> None:
         """Add some rows."""
-        self._raise_peak(float(block.peak))
-        rest = (self._origin, self._beside[block.rows], self._columns.shape[1])
-        if on_host():
-            with np.errstate(invalid="ignore", over="ignore"):
-                found = _reduced(np.asarray(block.p), np.asarray(block.found), *rest)
-        else:
-            found = Reduced(*map(np.asarray, _reduced_on_device(block.p, block.found, *rest)))
-        if not all(np.isfinite(part).all() for part in found):
-            found = self._with_care(block, rest)
-        self._columns += found.columns
-        self._rows[block.rows] = found.rows
-        self._value += found.value
-        self._square += found.square
-
-    def _raise_peak(self, peak: float) -> None:
+        self._num_nan += block.num_nan
+        peak = max(self.peak, block.peak)
+        if peak == -math.inf:
+            return
         if peak > self.peak:
-            factor = math.exp(self.peak - peak)
             for kept in (*self._kept, self._columns, self._rows):
-                kept *= factor
+                _scale(kept, math.exp(self.peak - peak))
             self.peak = peak
+        if peak > block.peak:
+            for part in block.sums:
+                _scale(part, math.exp(block.peak - peak))
+        self._columns += block.sums.columns
+        self._rows[block.rows] = block.sums.rows
+        self._value += block.sums.value
+        self._square += block.sums.square
 
     @property
     def _kept(self) -> tuple[np.ndarray, ...]:
         return self._total, self._axes, self._z, self._zz, self._value, self._square
-
-    def _with_care(self, block: Block, rest: Any) -> Reduced:
-        """Sum a block in which a p is NaN, which counts as zero, or a value overflows where p is zero: 0 · ∞ is 0."""
-        p, found = np.asarray(block.p), np.asarray(block.found)
-        bad = np.isnan(p)
-        self._num_nan += int(bad.sum())
-        p = np.where(bad, 0.0, p)
-        with np.errstate(invalid="ignore", over="ignore"):
-            return _reduced(p, np.where(p > 0, found, 0.0), *rest)
 
     def close(self, slab: Slab) -> None:
         """Add the slab to the whole."""
@@ -359,6 +344,14 @@ class Running:
         """Return the whole."""
         whole = (np.asarray(self.peak), *self._kept, np.asarray(self._num_nan))
         return Sums(**dict(zip(Sums._fields, whole)))
+
+
+def _scale(sums: np.ndarray, factor: float) -> None:
+    """Multiply in place; what is nothing beside the peak is nothing, even where it overflowed."""
+    if factor > 0:
+        sums *= factor
+    else:
+        sums.fill(0.0)
 
 
 def _added(parts: Sequence[Sums]) -> Sums:

@@ -1,12 +1,13 @@
 """NumPyro's NUTS on many chains side by side, compiled once for a model and a length of warm-up.
 
-On a CPU a leapfrog step costs its loop, hardly what is in it: sixteen chains cost little more than four. `MCMC.run`
+On a CPU a leapfrog step costs its loop, hardly what is in it: eight chains cost little more than four. `MCMC.run`
 compiles its loop again whenever it is called; here two programs are kept, one that starts the chains and one that goes
 on with them for a while, and the whitening, the data and the starts are what they are called with.
 """
 
-import functools
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import jax
@@ -18,13 +19,14 @@ from numpyro.infer.hmc_util import build_adaptation_schedule
 from numpyro.infer.util import ParamInfo
 
 from ..compiler import compiled
-from ..devices import LANE, mesh, num_lanes
+from ..devices import LANE, mesh, num_lanes, side_by_side
 from ..progress import Advance
 from ..rewriting import rewritten
 from .start import Start, identity
 
 MAX_TREE_DEPTH = 10
-BLOCK = 50  # transitions between two words of progress
+BLOCK, FIRST, SHORT = 250, 25, 0.1  # transitions at a time: at most, at first, and seconds after which more are tried
+PARTS = 2  # that many chains are run in
 Density = Callable[[jax.Array], jax.Array]  # of a position
 
 
@@ -41,20 +43,35 @@ def run_chains(
     """Return positions (chain, draw, dimension) and statistics (chain, draw) of chains from where they start.
 
     The diagonal of the mass matrix is adapted in each chain and shared at the end of each of its windows, the step size
-    at the end of the warm-up.
+    at the end of the warm-up. Many chains are run in two parts, on two cores.
     """
-    fixed = log_density, num_warmup
-    whitening = start.whitening
-    state = _begin(*fixed, accept, _on_devices((start.z, start.potential, start.gradient)), key)
-    for first, end in _blocks(num_warmup):
-        state, _ = _go_on(*fixed, whitening, accept, state, end - first)
-        advance(end - first)
-    kept = []
-    for first in range(0, num_samples, BLOCK):
-        num = min(BLOCK, num_samples - first)
-        state, block = _go_on(*fixed, whitening, accept, state, num)
-        kept.append({name: np.asarray(v)[:num] for name, v in block.items()})
-        advance(num)
+    fixed, whitening = (log_density, num_warmup), start.whitening
+
+    def go_on(state: Any, num: int) -> Any:
+        return jax.block_until_ready(_go_on(*fixed, whitening, accept, state, num))
+
+    states: list[Any] = [
+        _begin(*fixed, accept, part[:3], part[3])
+        for part in _parts((start.z, start.potential, start.gradient, jax.random.split(key, len(start.z))))
+    ]
+
+    def going_on(num: int) -> Iterator[list[dict[str, Any]]]:
+        """Yield what the next transitions came to, some at a time, of each part of the chains."""
+        nonlocal states
+        for some in paced(num):
+            states, told = map(list, zip(*side_by_side(partial(go_on, num=some), states)))
+            yield [{name: v[:some] for name, v in part.items()} for part in told]
+            advance(some)
+
+    go_on(states[0], 0)  # traced here, not by a thread
+    paced = Pace().over
+    for window in build_adaptation_schedule(num_warmup):
+        for _ in going_on(window.end + 1 - window.start):
+            pass
+        states = _shared(states, window.end + 1 == num_warmup)
+    kept = [
+        {name: np.concatenate([p[name] for p in parts], axis=1) for name in parts[0]} for parts in going_on(num_samples)
+    ]
     stats = {name: np.concatenate([block[name] for block in kept]).swapaxes(0, 1) for name in kept[0]}
     z = stats.pop("z")
     return (z if whitening is None else whitening[0] + z @ whitening[1].T), stats
@@ -67,7 +84,8 @@ def compiling(log_density: Density, dimension: int, num_chains: int, num_warmup:
     """
     fixed, whitening, accept = (log_density, num_warmup), identity(dimension), 0.5
     nothing = np.zeros((num_chains, dimension)), np.zeros(num_chains), np.zeros((num_chains, dimension))
-    begin = *fixed, accept, _on_devices(nothing), jax.random.key(0)
+    part = _parts((*nothing, jax.random.split(jax.random.key(0), num_chains)))[0]
+    begin = *fixed, accept, part[:3], part[3]
     _go_on.trace(*fixed, whitening, accept, _begin.trace(*begin).out_info, 0)
 
     def compile_both() -> None:
@@ -104,14 +122,13 @@ def _cheaply(function: Callable[..., jax.Array]) -> Callable[..., jax.Array]:
     return cheap
 
 
-@functools.partial(compiled, static_argnames=("log_density", "num_warmup"), hasty=True)
-def _begin(log_density: Density, num_warmup: int, accept: Any, start: Any, key: Any) -> Any:
+@partial(compiled, static_argnames=("log_density", "num_warmup"), hasty=True)
+def _begin(log_density: Density, num_warmup: int, accept: Any, start: Any, keys: Any) -> Any:
     """Return the state of chains that have not moved yet."""
-    keys = jax.random.split(key, len(start[0]))
     return _kernel(log_density, None, accept).init(keys, num_warmup, ParamInfo(*start), (), {})
 
 
-@functools.partial(compiled, static_argnames=("log_density", "num_warmup"))
+@partial(compiled, static_argnames=("log_density", "num_warmup"))
 def _go_on(log_density: Density, num_warmup: int, whitening: Any, accept: Any, state: Any, num: Any) -> Any:
     """Return the state after `num` transitions, at most a block, and what each of them came to."""
     kernel = _kernel(log_density, whitening, accept)
@@ -125,8 +142,23 @@ def _go_on(log_density: Density, num_warmup: int, whitening: Any, accept: Any, s
         state = kernel.sample(state, (), {})
         return state, jax.tree.map(lambda kept, x: kept.at[i].set(x), kept, _told(state))
 
-    state, kept = jax.lax.fori_loop(0, num, transition, (state, nothing))
-    return state._replace(adapt_state=_shared(state.adapt_state, state.i[0] == num_warmup)), kept
+    return jax.lax.fori_loop(0, num, transition, (state, nothing))
+
+
+class Pace:
+    """How many transitions at a time: a few where they take long, for progress and Ctrl-C, many where they do not."""
+
+    def __init__(self) -> None:
+        self._next = FIRST
+
+    def over(self, num: int) -> Iterator[int]:
+        """Cut so many transitions into some at a time."""
+        while num > 0:
+            some, began = min(num, self._next), time.perf_counter()
+            yield some
+            if some == self._next and time.perf_counter() - began < SHORT:
+                self._next = min(2 * self._next, BLOCK)
+            num -= some
 
 
 def _told(state: Any) -> dict[str, Any]:
@@ -140,31 +172,36 @@ def _told(state: Any) -> dict[str, Any]:
     }
 
 
-def _blocks(num_warmup: int) -> list[tuple[int, int]]:
-    """Return the warm-up in blocks (start, end), which end where windows of the adaptation do."""
-    found = []
-    for window in build_adaptation_schedule(num_warmup):
-        starts = range(window.start, window.end + 1, BLOCK)
-        found += [(start, min(start + BLOCK, window.end + 1)) for start in starts]
-    return found
-
-
-def _shared(adapt: Any, last: Any) -> Any:
-    """Return adaptations with the mean of all chains in each: many short chains learn as one long one.
+def _shared(states: list[Any], last: bool) -> list[Any]:
+    """Return states whose adaptations are the mean of all chains': many short chains learn as one long one.
 
     The variances of positions are shared whenever they are new, the step size when the warm-up is over.
     """
-    variance = jnp.broadcast_to(adapt.inverse_mass_matrix.mean(axis=0), adapt.inverse_mass_matrix.shape)
-    step = jnp.where(last, jnp.exp(jnp.log(adapt.step_size).mean()), adapt.step_size)
-    return adapt._replace(
-        inverse_mass_matrix=variance,
-        mass_matrix_sqrt=1 / jnp.sqrt(variance),
-        mass_matrix_sqrt_inv=jnp.sqrt(variance),
-        step_size=step,
-    )
+    variance = np.mean([state.adapt_state.inverse_mass_matrix for state in states], axis=(0, 1))
+    step = np.exp(np.mean([np.log(state.adapt_state.step_size) for state in states]))
+    found = []
+    for state in states:
+        adapt = state.adapt_state
+        own = np.broadcast_to(variance, adapt.inverse_mass_matrix.shape)
+        adapt = adapt._replace(
+            inverse_mass_matrix=own, mass_matrix_sqrt=1 / np.sqrt(own), mass_matrix_sqrt_inv=np.sqrt(own)
+        )
+        if last:
+            adapt = adapt._replace(step_size=np.broadcast_to(step, adapt.step_size.shape))
+        found.append(state._replace(adapt_state=adapt))
+    return found
 
 
-def _on_devices(start: tuple[np.ndarray, ...]) -> tuple[Any, ...]:
-    """Return what the chains start with, as many of them on each device, where that comes out even."""
-    even = num_lanes() > 1 and len(start[0]) % num_lanes() == 0
-    return jax.device_put(start, NamedSharding(mesh(), PartitionSpec(LANE))) if even else start
+def _parts(start: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+    """Return what the chains start with, in the parts that are run side by side.
+
+    Two where chains are many, whatever the machine: a step of eight chains is cheaper than one of sixteen, a step of
+    four hardly cheaper. Where there are several devices the parts are theirs, if that comes out even.
+    """
+    num_chains = len(start[0])
+    if num_lanes() > 1:
+        spread = NamedSharding(mesh(), PartitionSpec(LANE))
+        return [jax.device_put(start, spread) if num_chains % num_lanes() == 0 else start]
+    num = PARTS if num_chains >= 4 * PARTS and num_chains % PARTS == 0 else 1
+    each = num_chains // num
+    return [tuple(x[i : i + each] for x in start) for i in range(0, num_chains, each)]
