@@ -21,7 +21,7 @@ TABLES: dict[str, tuple[str, tuple[str, ...], tuple[str, ...] | None]] = {
     "engine": ("engine", (), ("--small", "--only", "bioassay")),
     "sampling": ("sampling", (), ("--only", "bioassay", "--repeats", "1", "--methods", "bayes_sandbox", "numpyro")),
     "scaling": ("scaling", (), ("--small",)),
-    "startup": ("startup", (), ("--repeats", "1", "--only", "libraries", "help", "cache")),
+    "startup": ("startup", (), ("--repeats", "1", "--only", "libraries", "help")),
     "problem_table": ("problem_table", ALL_SEEDS, ("--only", "coin", "--seeds", "0")),
     "evidence_table": ("evidence_table", ALL_SEEDS, ("--only", "collinear regression 6d", "--seeds", "0")),
     "peers": ("peers", (), None),

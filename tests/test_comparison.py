@@ -166,7 +166,7 @@ def replaced(e: Evidence, error: float) -> Evidence:
     return Evidence(e.method, e.log_evidence, error, e.num_evaluations, e.seconds, e.trusted, e.warnings)
 
 
-@pytest.mark.parametrize("name", ["spike on a hump 2d", "eggbox"])
+@pytest.mark.parametrize("name", ["spike on a hump 2d", pytest.param("eggbox", marks=pytest.mark.slow)])
 def test_a_mode_that_only_the_grid_met_is_known_to_all_who_come_after(name: str) -> None:
     """Climbs miss it, so does NUTS: not the grid alone must be right, the others must not contradict it."""
     problem = problems.find(name)

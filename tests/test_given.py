@@ -32,9 +32,9 @@ def labels_of(model):
         ("three schools 5d", "tau"),
         ("eight schools, centred 10d", "tau"),
         ("eight schools, not centred 10d", "tau"),
-        ("dyestuff 9d", "tau, sigma"),
+        pytest.param("dyestuff 9d", "tau, sigma", marks=pytest.mark.slow),
         ("funnel 10d", "v"),
-        ("local level 31d", "step"),
+        pytest.param("local level 31d", "step", marks=pytest.mark.slow),
     ],
 )
 def test_a_hierarchy_is_summed_over_its_scales(name, steer):
@@ -133,6 +133,7 @@ def test_a_bump_that_curvature_at_the_prior_does_not_show():
     assert "given tau" not in bs.fit_grid(model).message
 
 
+@pytest.mark.slow
 def test_a_second_mode_far_from_a_normal_is_not_overlooked():
     """Normal to every digit around the prior's draws; half of the mass is fifteen conditional sds away."""
 
@@ -229,6 +230,7 @@ def test_many_narrow_modes_of_what_steers_are_found_or_not_trusted(seed):
     assert not fit.evidence.trusted or abs(fit.log_integral - truth) <= fit.error
 
 
+@pytest.mark.slow
 def test_mass_in_a_neck_that_float64_cannot_see_is_not_trusted():
     """Four fifths of the prior lie where the effects are one to the last digit, and the data like it there."""
     y = np.array([-2.5, 1.9, 2.2, -1.4, 0.6, -0.8, 1.1, -1.1])
@@ -262,6 +264,7 @@ def test_what_few_nodes_cannot_average_comes_from_draws():
     assert fit.marginals["u"].quantile(0.5) == pytest.approx(1.0, rel=1e-3)
 
 
+@pytest.mark.slow
 def test_where_there_is_no_density_draws_are_not_taken():
     prior = {"rho": dist.Normal(0, 1), "w": dist.Normal(0, 1).expand([6]).to_event(1)}
 

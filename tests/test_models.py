@@ -16,7 +16,7 @@ from bayes_sandbox.scripts import find_scripts, load_script
 
 MODELS = Path(__file__).parent.parent / "models"
 SMOOTH = ["globe", "horse_kicks", "bioassay", "challenger", "normal", "coal_mining"]
-FAST = {"globe", "horse_kicks", "bioassay", "normal"}
+FAST = {"bioassay", "normal"}
 SUMMED = {  # what the docstrings say, by the grid
     ("fabric", ""): -92.624,
     ("fabric", "poisson"): -98.517,
@@ -121,6 +121,7 @@ def test_the_larger_models_by_the_command(name: str, tmp_path: Path) -> None:
     assert json.loads(result.stdout)["best"] is not None
 
 
+@pytest.mark.slow
 def test_breast_cancer_with_six_columns_by_the_grid() -> None:
     """The published value to its digits; a grid over six parameters."""
     make_model = load_script(MODELS / "breast_cancer.py").make_model

@@ -14,7 +14,7 @@ from bayes_sandbox.regularization import from_loss
 
 @pytest.mark.parametrize("data", REAL)
 @pytest.mark.parametrize("intercept", [True, False])
-@pytest.mark.parametrize("strength", [0.01, 0.3])
+@pytest.mark.parametrize("strength", [pytest.param(0.01, marks=pytest.mark.slow), 0.3])
 @pytest.mark.parametrize(
     ("name", "penalty", "more"),
     [("Ridge", "l2", {}), ("Lasso", "l1", {}), ("ElasticNet", "elastic_net", {"l1_ratio": 0.6})],
