@@ -39,11 +39,10 @@ def run_model(make: Callable[[], Any], file: str, options: dict[str, Any]) -> in
         model = require_model(make())
         folder = prepare_folder(options["resume"] or options["out"] or Path("runs") / _folder_name(model.name))
         result = _compare(model, file, options, folder)
+    click.echo(json.dumps(result.to_dict(), indent=1, allow_nan=False) if options["as_json"] else result.summary())
+    with redirect_stdout(sys.stderr):  # pictures take longer than the fits of a small model: numbers come first
         page = result.report(folder)
-    if options["as_json"]:
-        click.echo(json.dumps(result.to_dict(), indent=1, allow_nan=False))
-    else:
-        click.echo(result.summary())
+    if not options["as_json"]:
         click.echo(f"report: {page}")
     if result.interrupted:
         click.echo(f"interrupted; --resume {folder} goes on from what was finished", err=True)

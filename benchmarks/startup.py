@@ -2,9 +2,9 @@
 
     python -m benchmarks.startup [--repeats 5] [--out FILE.csv]
 
-Each row is the median over fresh processes, with the least and the largest. *A bare Python* does nothing, and *the
-libraries* are JAX and NumPyro imported and nothing of ours: what no program on them can be faster than. The last column
-is in units of these.
+Each row is the median over fresh processes, with the least and the largest; a time ends with the first line that is
+printed, or with the process where nothing is. *A bare Python* does nothing, and *the libraries* are JAX and NumPyro
+imported and nothing of ours: what no program on them can be faster than. The last column is in units of these.
 """
 
 import os
@@ -35,8 +35,16 @@ def _seconds(command: tuple[str, ...], folder: str) -> float:
     env = os.environ | {"XDG_CACHE_HOME": f"{folder}/cache", "PYTHONPATH": str(Path(__file__).parents[1])}
     env.pop("JAX_COMPILATION_CACHE_DIR", None)  # of whoever runs this
     began = time.perf_counter()
-    subprocess.run([sys.executable, *command], check=True, capture_output=True, env=env, cwd=folder)
-    return time.perf_counter() - began
+    with subprocess.Popen(
+        [sys.executable, *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env, cwd=folder
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        seconds = time.perf_counter() - began
+        _, errors = process.communicate()
+    if process.returncode:
+        raise RuntimeError(errors.decode())
+    return seconds
 
 
 def main() -> None:
