@@ -1,13 +1,5 @@
-"""Pictures of the tables in `benchmarks/results`.
+"""Pictures of the tables in `benchmarks/results`: a picture shows what a table says, and nothing is measured here."""
 
-    python -m benchmarks.figures [--tables FOLDER] [--out FOLDER]
-
-Nothing is measured here: a picture shows what a table says, and is left out where the table is missing.
-"""
-
-import argparse
-import csv
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +12,6 @@ from bayes_sandbox.report.figures.style import BLACK, BLUE, GREEN, GREY, ORANGE,
 
 from .scaling import exponents
 
-HERE = Path(__file__).parent
 METHODS = {  # of the tables: what readers know them as, and a colour for each
     "bayes_sandbox": ("bayes_sandbox", BLUE),
     "bayes_sandbox_compare": ("bayes_sandbox", BLUE),
@@ -148,21 +139,7 @@ PICTURES: dict[str, tuple[Callable[[Sequence[Rows]], Figure], tuple[str, ...]]] 
 }
 
 
-def main() -> None:
-    """Draw what there are tables for."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--tables", type=Path, default=HERE / "results")
-    parser.add_argument("--out", type=Path, default=HERE.parent / "docs")
-    options = parser.parse_args()
-    for name, (draw, needed) in PICTURES.items():
-        paths = [options.tables / f"{table}.csv" for table in needed]
-        if missing := [path.name for path in paths if not path.is_file()]:
-            print(f"{name}: left out, there is no {', '.join(missing)}", file=sys.stderr)
-            continue
-        tables = [list(csv.DictReader(path.read_text(encoding="utf-8").splitlines())) for path in paths]
-        with house_style():
-            draw(tables).savefig(options.out / f"results_{name}.png", dpi=110)
-
-
-if __name__ == "__main__":
-    main()
+def draw(name: str, tables: Sequence[Rows], out: Path) -> None:
+    """Draw one of the pictures into a folder."""
+    with house_style():
+        PICTURES[name][0](tables).savefig(out / f"results_{name}.png", dpi=110)
