@@ -9,6 +9,7 @@ import argparse
 import csv
 import math
 import sys
+import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -28,10 +29,10 @@ def evidence(few: Rows, many: Rows) -> Iterator[str]:
     """How near, how soon, and how honest is a log evidence, ours and the peers'?"""
     yield "## Evidence: how near, how soon, how honest"
     yield (
-        "Each method alone in a fresh process, on posteriors whose evidence is known, with its own defaults and "
-        "two minutes (one minute beyond five parameters); seconds from the call to the answer, compilation in them, imports "
-        "not (`python -m benchmarks.peers`). *Dishonest* is an answer further from the truth than three of the errors "
-        "quoted with it."
+        "Each method alone in a fresh process, on posteriors whose evidence is known, with its own defaults and two "
+        "minutes (one minute beyond five parameters); seconds from the call to the answer, with compilation, without "
+        "imports (`python -m benchmarks.peers`). *Dishonest* is an answer further from the truth than three of the "
+        "errors quoted with it."
     )
     for title, rows in (("one to five parameters", few), ("six to thirty parameters", many)):
         head = [title, "answered", "within 0.1 nats", "within 0.001", "seconds, median (most)", "dishonest"]
@@ -60,8 +61,8 @@ def sampling(rows: Rows) -> Iterator[str]:
     yield (
         "Smallest bulk ESS over all parameters, divided by the seconds from the call to the DataTree; ours over "
         f"theirs, medians of {seeds} seeds, each in a fresh process (`python -m benchmarks.sampling`). *Cold* has the "
-        "compiler in it, *warm* is the next call in the same process. Everybody's defaults, of blackjax its first example: four "
-        "chains of 1000. A dash: R-hat above 1.05 there, or not done in five minutes."
+        "compiler in it, *warm* is the next call in the same process. Everybody's defaults, of blackjax its first "
+        "example: four chains of 1000. A dash: R-hat above 1.05 there, or not done in five minutes."
     )
     for kind in ("cold", "warm"):
         found = {peer: ratios(numbers, peer) for peer in peers}
@@ -129,6 +130,10 @@ def _table(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
+def _wrapped(part: str) -> str:
+    return part if part[0] in "|!#" else textwrap.fill(part, 120, break_long_words=False, break_on_hyphens=False)
+
+
 def _unique(rows: Rows, column: str) -> list[str]:
     return list(dict.fromkeys(row[column] for row in rows))
 
@@ -170,7 +175,7 @@ def page(tables: dict[str, Rows]) -> str:
     """Return the page, in Markdown."""
     told = [(make, [tables[n] for n in needed]) for make, needed in PARTS if set(needed) <= set(tables)]
     parts = [part for make, own in told for part in make(*own)]
-    return "\n\n".join([*FIRST, *parts]) + "\n"
+    return "\n\n".join(map(_wrapped, [*FIRST, *parts])) + "\n"
 
 
 def main() -> None:
