@@ -15,13 +15,14 @@ from pathlib import Path
 
 import numpy as np
 
+from bayes_sandbox.studies.dimension import GPU
+
 from .figures import METHODS, PICTURES, Rows, draw
 from .sampling import ratios
 from .scaling import exponents
 
 HERE = Path(__file__).parent
 FURTHEST = 3.0  # standard errors that an honest answer is off by, at most
-GAINS = (10.0, 500.0)  # times the speed
 PER_AXIS = 7  # nodes
 
 
@@ -117,8 +118,8 @@ def accelerator() -> Iterator[str]:
     yield (
         f"A tensor grid of n nodes an axis has nᵈ of them: s times the speed buys log s / log n dimensions. At "
         f"{PER_AXIS} nodes an axis, which smooth posteriors need, "
-        + " and ".join(f"{g:g} times buys {math.log(g) / math.log(PER_AXIS):.1f}" for g in GAINS)
-        + "; 500 is what one H100 gave over two cores of a CPU when the study of dimension was made, on its own "
+        + " and ".join(f"{g:g} times buys {math.log(g) / math.log(PER_AXIS):.1f}" for g in (10.0, GPU))
+        + f"; {GPU:g} is what one H100 gave over two cores of a CPU when the study of dimension was made, on its own "
         "density. "
         "The path that keeps nodes and sums on the device is run by tests on a CPU; its speed on a GPU has not been "
         "measured here since."
@@ -165,9 +166,9 @@ PARTS: tuple[tuple[Callable[..., Iterator[str]], tuple[str, ...]], ...] = (
 )
 FIRST = (
     "# Results beside the peers",
-    "Written by `python -m benchmarks.page` from the tables in [benchmarks/results](../benchmarks/results), all of one "
-    "machine of two cores without a GPU. Seconds are that machine's; ratios travel better. What the engine keeps of a "
-    "bare kernel's speed, and what is done about it, is in [scale.md](scale.md).",
+    "Written by `python -m benchmarks.page` from the tables in [benchmarks/results](../benchmarks/results), all of "
+    "machines of two cores without a GPU. Seconds are those machines'; ratios travel better. What the engine keeps of "
+    "a bare kernel's speed, and what is done about it, is in [scale.md](scale.md).",
 )
 
 

@@ -195,13 +195,14 @@ def _shared(states: list[Any], last: bool) -> list[Any]:
 def _parts(start: tuple[Any, ...]) -> list[tuple[Any, ...]]:
     """Return what the chains start with, in the parts that are run side by side.
 
-    Two where chains are many, whatever the machine: a step of eight chains is cheaper than one of sixteen, a step of
-    four hardly cheaper. Where there are several devices the parts are theirs, if that comes out even.
+    Two on a CPU where chains are many, of however many cores: a step of eight chains is cheaper than one of sixteen, a
+    step of four hardly cheaper. Where there are several devices the parts are theirs, if that comes out even.
     """
     num_chains = len(start[0])
     if num_lanes() > 1:
         spread = NamedSharding(mesh(), PartitionSpec(LANE))
         return [jax.device_put(start, spread) if num_chains % num_lanes() == 0 else start]
-    num = PARTS if num_chains >= 4 * PARTS and num_chains % PARTS == 0 else 1
+    many = jax.default_backend() == "cpu" and num_chains >= 4 * PARTS and num_chains % PARTS == 0
+    num = PARTS if many else 1
     each = num_chains // num
     return [tuple(x[i : i + each] for x in start) for i in range(0, num_chains, each)]
