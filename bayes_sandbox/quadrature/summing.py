@@ -25,6 +25,7 @@ from .layout import Slab, Table, slabs
 from .rules import Axis
 
 LONGEST_AXIS = 2**20  # nodes on one axis are laid out in memory; tensor grids of them are not
+SMALL = 2**14  # nodes that are not worth two blocks
 DENSITY, LIKELIHOOD = (0, 1, 2), (1, 2)  # which parts of the log density are summed: all, or all but the prior
 
 
@@ -130,28 +131,31 @@ class Summer:
 
     def _blocks(self, frame: Frame, slab: Slab, share: Share | None, turns: Iterator[int]) -> Iterator["Block"]:
         """Sum one block of rows after another. Of several processes each does the blocks whose turn is its own."""
-        chunk, num_leading, num_columns = self._coords.chunk, slab.outer.z.shape[1], len(slab.inner)
+        chunk, batch = self._coords.chunk, self._coords.batch
+        num_leading, num_columns = slab.outer.z.shape[1], len(slab.inner)
         outer = _affine(slab.outer, frame.scale[:, :num_leading], frame.centre, frame.log_det)
         inner = _affine(slab.inner, frame.scale[:, num_leading:], 0 * frame.centre, 0.0)
         beside, origin = np.column_stack([np.ones(len(slab.outer)), slab.outer.z]), self.origin(frame)
         side: _Host | _Device = _Host(self._room) if on_host() else _Device()
 
         def begun(rows: slice) -> Any:
-            placed = side.place(chunk, outer[:, rows], inner)
+            num = (rows.stop - rows.start) * num_columns
+            placed = side.place(chunk, -(-num // batch) * batch, outer[:, rows], inner)
             if share is not None:
                 placed = placed._replace(log_weight=placed.log_weight + _log_shares(share, placed.position))
-            found = self._coords.evaluate(placed.position, (rows.stop - rows.start) * num_columns, self._single)
+            found = self._coords.evaluate(placed.position, num, self._single)
             return rows, side.summed(self._parts, placed, found, origin, beside[rows], num_columns)
 
         self._coords.evaluate(np.zeros((len(frame.centre), chunk)), 0, self._single)  # traced here, not by a thread
-        each, everyone = chunk // num_columns, range(0, len(slab.outer), chunk // num_columns)
+        each = rows_at_once(len(slab.outer), num_columns, chunk)
+        everyone = range(0, len(slab.outer), each)
         mine = (start for start in everyone if next(turns) % jax.process_count() == jax.process_index())
         for rows, summed in side_by_side(begun, (slice(i, min(i + each, len(slab.outer))) for i in mine)):
             yield Block(rows, *side.told(summed))
 
 
 class Placed(NamedTuple):
-    """Some rows of a slab, laid out: positions (d, chunk) and log weights, −∞ beyond the last node."""
+    """Some rows of a slab, laid out: positions (d, chunk) and log weights."""
 
     position: Any
     log_weight: Any
@@ -174,6 +178,20 @@ class Block(NamedTuple):
     peak: float
     sums: Reduced
     num_nan: int
+
+
+def rows_at_once(num_rows: int, num_columns: int, chunk: int) -> int:
+    """Return how many rows of a slab are a block: what a chunk holds, or fewer, so that blocks are even, and of a size.
+
+    Two cores are then done at once. The number of cores has no say: the sum would depend on it.
+
+    >>> rows_at_once(315, 315, 2**16)
+    158
+    """
+    most = chunk // num_columns
+    if not on_host() or num_rows * num_columns < SMALL:
+        return most
+    return -(-num_rows // (2 * -(-num_rows // (2 * most))))
 
 
 def on_host() -> bool:
@@ -215,18 +233,20 @@ class _Host:
     def __init__(self, room: list[np.ndarray]) -> None:
         self._room = room
 
-    def place(self, chunk: int, outer: np.ndarray, inner: np.ndarray) -> Placed:
-        """Lay out outer (d + 1, r) by inner (d + 1, w), then one point over and over, of weight zero."""
+    def place(self, chunk: int, asked: int, outer: np.ndarray, inner: np.ndarray) -> Placed:
+        """Lay out outer (d + 1, r) by inner (d + 1, w), then one point over and over, as far as densities are asked."""
         num = outer.shape[1] * inner.shape[1]
-        laid = self._room.pop() if self._room else np.empty((len(outer) + 1, chunk))
+        laid = self._room.pop() if self._room else np.zeros((len(outer) + 1, chunk))
         np.add(outer[:, :, None], inner[:, None], out=laid[:-1, :num].reshape(*outer.shape, -1))
-        laid[:-2, num:] = laid[:-2, :1]
-        laid[-2, num:] = -np.inf
+        laid[:-1, num:asked] = laid[:-1, :1]
         return Placed(laid[:-2], laid[-2], laid)
 
-    def summed(self, parts: tuple[int, ...], placed: Placed, found: Any, *rest: Any) -> tuple[float, Reduced, int]:
+    def summed(
+        self, parts: tuple[int, ...], placed: Placed, found: Any, origin: Any, beside: Any, num_columns: int
+    ) -> tuple[float, Reduced, int]:
         """Return the peak of a block, its sums, and how many densities were no number."""
-        found, log_weight, p = np.asarray(found), np.asarray(placed.log_weight), placed.laid[-1]
+        num = len(beside) * num_columns
+        found, log_weight, p = np.asarray(found)[:, :num], np.asarray(placed.log_weight)[:num], placed.laid[-1, :num]
         with np.errstate(invalid="ignore", over="ignore"):
             np.add(found[parts[0]], found[parts[1]], out=p)
             for i in parts[2:]:
@@ -242,6 +262,7 @@ class _Host:
             np.exp(p, out=p)
             if bad is not None:
                 p[bad & (log_weight > -np.inf)] = np.nan
+            rest = origin, beside, num_columns
             sums, num_nan = _checked(_reduced(p, found, *rest), p, found, *rest)
         self._room.append(placed.laid)
         return float(peak), sums, num_nan
@@ -253,7 +274,8 @@ class _Host:
 class _Device:
     """Blocks placed, weighed and summed where the density is, one after the other, while the host goes on."""
 
-    def place(self, chunk: int, outer: np.ndarray, inner: np.ndarray) -> Placed:
+    def place(self, chunk: int, asked: int, outer: np.ndarray, inner: np.ndarray) -> Placed:
+        """Lay out as on the host, to the end of the chunk: one program for all. What is beyond weighs nothing."""
         return Placed(*_place_on_device(chunk, outer, inner))
 
     def summed(self, parts: tuple[int, ...], placed: Placed, found: Any, *rest: Any) -> Any:
