@@ -20,7 +20,7 @@ import numpy as np
 from .tables import Row, arguments, rows_of
 
 FIELDS = ("model", "dimension", "nodes", "kernel", "engine", "ratio", "lowest", "highest", "single", "whole")
-REPEATS = 5
+REPEATS, LEAST_SECONDS = 5, 0.25
 SIZES = (1e5, 1e6)
 REACH = 6.5  # standard deviations to either side
 
@@ -41,9 +41,12 @@ def _model(name: str) -> Any:
 
 
 def _rate(run: Callable[[], Any], num: float) -> float:
-    began = time.perf_counter()
-    run()
-    return num / (time.perf_counter() - began)
+    """Return densities a second, over as many runs as fill a quarter of a second."""
+    began, count, seconds = time.perf_counter(), 0, 0.0
+    while seconds < LEAST_SECONDS:
+        run()
+        count, seconds = count + 1, time.perf_counter() - began
+    return count * num / seconds
 
 
 def _one(name: str, sizes: Sequence[float]) -> list[Row]:

@@ -13,7 +13,7 @@ _DONE: dict[str, bs.Study] = {}
 def fast(name: str) -> bs.Study:
     """Return a study at its fast setting, done once a session; a machine that is busy gets more time."""
     if name not in _DONE:
-        _DONE[name] = find_study(name)(fast=True, **({"budget": 20.0} if name == "dimension" else {}))
+        _DONE[name] = find_study(name)(fast=True, **({"budget": 10.0} if name == "dimension" else {}))
     return _DONE[name]
 
 

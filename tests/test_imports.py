@@ -156,3 +156,33 @@ def test_every_public_name_is_there():
         assert getattr(bs, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'fit_mpa'"):
         bs.fit_mpa  # noqa: B018
+
+
+@pytest.mark.parametrize("submodule", ["distributions", "infer"])
+def test_who_imports_arviz_first_has_a_whole_numpyro(submodule):
+    """ArviZ has NumPyro loaded lazily, which makes a package of it twice, the second time without its modules."""
+    code = (
+        f"import arviz_base, numpyro.{submodule}, numpyro, bayes_sandbox as bs\n"
+        "import numpyro.distributions as dist\n"
+        "def program():\n"
+        "    p = numpyro.sample('p', dist.Beta(2, 2))\n"
+        "    numpyro.factor('twice', 2 * dist.Bernoulli(p).log_prob(1))\n"
+        "model = bs.Model.from_numpyro(program)\n"
+        "print(numpyro.infer.util.log_density is not None, bs.fit_map(model).params['p'])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PACKAGE.parent)
+    said, mode = done.stdout.split()
+    assert said == "True"
+    assert float(mode) == pytest.approx(3 / 4, abs=1e-6)
+
+
+def test_a_first_sum_loads_no_library_of_statistics():
+    """They take longer to import than a model takes to be summed, and no sum needs them."""
+    code = (
+        "import sys, bayes_sandbox as bs, bayes_sandbox.comparison, numpyro.distributions as dist\n"
+        "model = bs.Model({'p': dist.Beta(2, 2)}, lambda p: dist.Binomial(10, p), observed=3)\n"
+        "assert bs.fit_grid(model).evidence.trusted\n"
+        "print([m for m in ('arviz_stats', 'scipy.stats', 'xarray', 'pandas', 'matplotlib') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PACKAGE.parent)
+    assert done.stdout.strip() == "[]"

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from arviz_stats.base import array_stats
 from scipy.special import expit, logsumexp
 
 from ..diagnostics import pareto_k
@@ -136,6 +135,8 @@ def _bridge(bench: Workbench, proposal: LatentMixture, draws: np.ndarray, rng: n
 
 
 def _ess(values: np.ndarray) -> float:
+    from arviz_stats.base import array_stats
+
     if values.std() == 0:
         return float(values.size)
     return max(float(array_stats.ess(values, chain_axis=0, draw_axis=1, method="mean")), 1.0)

@@ -3,7 +3,6 @@
 import time
 
 import numpy as np
-from scipy.stats import qmc
 
 from ..diagnostics import pareto_k
 from ..progress import progress_of
@@ -33,6 +32,8 @@ class Cloud:
     """Independently scrambled Sobol' sequences, carried through a proposal q in a frame, with log f/q at each point."""
 
     def __init__(self, bench: Workbench, frame: Frame, proposal: StudentMixture, rng: np.random.Generator):
+        from scipy.stats import qmc
+
         self._bench, self._frame, self._proposal, self._rng = bench, frame, proposal, rng
         dimension = proposal.centres.shape[1] + 2
         self._sequences = [qmc.Sobol(dimension, rng=child) for child in rng.spawn(RANDOMISATIONS)]

@@ -7,7 +7,6 @@ from typing import Any
 import jax
 import numpy as np
 from scipy.interpolate import CubicSpline, PchipInterpolator
-from scipy.stats import gaussian_kde
 
 from ..compiler import compiled
 from ..coordinates import Coordinates
@@ -175,6 +174,8 @@ def joint(coords: Coordinates, integral: Integral, marginals: list[Marginal], si
 
 def drawn_marginal(draws: np.ndarray) -> Marginal:
     """Return the marginal of a component without an axis of its own, by a kernel density of the grid's draws."""
+    from scipy.stats import gaussian_kde
+
     flat = draws.reshape(-1)
     x = np.linspace(flat.min(), flat.max(), 501)
     if x[0] == x[-1]:

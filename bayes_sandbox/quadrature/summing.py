@@ -106,6 +106,7 @@ class Summer:
         self._coords, self._parts, self._progress, self._single = coords, parts, progress, single
         self._room: list[np.ndarray] = []  # laid out once, used again
         self._origins: dict[bytes, np.ndarray] = {}
+        self._traced = False
 
     def run(self, frame: Frame, axes: Sequence[Axis], label: str = "grid", share: Share | None = None) -> Sums:
         """Sum the density, or a share of it, over the tensor grid of `axes` in the frame's z."""
@@ -146,7 +147,9 @@ class Summer:
             found = self._coords.evaluate(placed.position, num, self._single)
             return rows, side.summed(self._parts, placed, found, origin, beside[rows], num_columns)
 
-        self._coords.evaluate(np.zeros((len(frame.centre), chunk)), 0, self._single)  # traced here, not by a thread
+        if not self._traced:  # here, not by a thread
+            self._coords.evaluate(np.zeros((len(frame.centre), chunk)), 0, self._single)
+            self._traced = True
         each = rows_at_once(len(slab.outer), num_columns, chunk)
         everyone = range(0, len(slab.outer), each)
         mine = (start for start in everyone if next(turns) % jax.process_count() == jax.process_index())

@@ -100,7 +100,7 @@ def puromycin(data: Any) -> None:
 def stack_loss(data: Any) -> None:
     days = _standardised(data.days)
     intercept, w, scale = pm.Normal("intercept", 0, 1), pm.Normal("w", 0, 1, shape=3), pm.HalfNormal("scale", 1)
-    pm.StudentT("y", 4, intercept + days[:, :3] @ w, scale, observed=days[:, 3])
+    pm.StudentT("y", nu=4, mu=intercept + days[:, :3] @ w, sigma=scale, observed=days[:, 3])
 
 
 def stopping(data: Any) -> None:
