@@ -141,7 +141,7 @@ def _unique(rows: Rows, column: str) -> list[str]:
 
 def _spoken(name: str) -> str:
     script, _, settings = name.partition(":")
-    return script.replace("_", " ") + (f", {settings.replace('=', ' ')}" if settings else "")
+    return script.replace("_", " ") + (f", {' '.join(reversed(settings.split('=')))}" if settings else "")
 
 
 def _times(ratio: float | None) -> str:

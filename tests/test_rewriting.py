@@ -65,6 +65,22 @@ def test_a_batch_comes_first_where_data_meet_parameters() -> None:
     assert "f64[700,40] = dot_general" not in told
 
 
+def test_what_many_observations_share_is_kept_out_of_their_loop() -> None:
+    """A normal's scale: its logarithm is one number for all of them."""
+    y = RNG.normal(size=66)
+
+    def one(at: Any) -> Any:
+        return dist.Normal(at[0], jnp.exp(at[1])).log_prob(y).sum()
+
+    many, points = jax.vmap(one), RNG.normal(size=(600, 2))
+    told = str(jax.make_jaxpr(rewritten(many))(points))
+    assert "optimization_barrier" in told
+    assert "optimization_barrier" not in str(jax.make_jaxpr(rewritten(many))(points[:100]))
+    np.testing.assert_array_max_ulp(
+        np.asarray(compiled(rewritten(many))(points)), np.asarray(jax.jit(many)(points)), maxulp=8
+    )
+
+
 def test_what_surrounds_a_loop_is_rewritten_and_the_loop_kept() -> None:
     def one(w: Any) -> Any:
         whole, _ = jax.lax.scan(lambda s, v: (s + jnp.log1p(v * w**2), None), 0.0, jnp.arange(5.0))
