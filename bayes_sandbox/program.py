@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -21,6 +22,22 @@ Entry = Any  # a NumPyro distribution, or a function of earlier parameters and i
 
 OBSERVED = "observed"  # the name of the pair form's observed site
 ONE_AT_A_TIME = threading.RLock()  # NumPyro's handlers are one stack, for all threads
+
+
+def _mend_numpyro() -> None:
+    """Give NumPyro's packages the modules that they lost, for whoever imported ArviZ before it.
+
+    ArviZ 1.3 has NumPyro loaded lazily, by `importlib.util.LazyLoader`: `import numpyro.distributions` then makes that
+    package twice, and the second time its modules are there already and become nobody's attributes. What NumPyro
+    itself looks up there, `numpyro.factor` its distribution of no extent, is not found.
+    """
+    for name in [n for n in sys.modules if n.startswith("numpyro.")]:
+        package, _, module = name.rpartition(".")
+        if package in sys.modules and not hasattr(sys.modules[package], module):
+            setattr(sys.modules[package], module, sys.modules[name])
+
+
+_mend_numpyro()
 
 
 @contextmanager

@@ -1,25 +1,8 @@
 """Which kind of site of a program is this, and which distribution is inside it?"""
 
-import sys
 from typing import Any
 
 import numpyro.distributions as dist
-
-
-def _mend_numpyro() -> None:
-    """Give NumPyro's packages the modules that they lost, for whoever imported ArviZ before it.
-
-    ArviZ 1.3 has NumPyro loaded lazily, by `importlib.util.LazyLoader`: `import numpyro.distributions` then makes that
-    package twice, and the second time its modules are there already and become nobody's attributes. What NumPyro
-    itself looks up there, `numpyro.factor` its distribution of no extent, is not found.
-    """
-    for name in [n for n in sys.modules if n.startswith("numpyro.")]:
-        package, _, module = name.rpartition(".")
-        if package in sys.modules and not hasattr(sys.modules[package], module):
-            setattr(sys.modules[package], module, sys.modules[name])
-
-
-_mend_numpyro()
 
 
 def is_latent(site: Any) -> bool:

@@ -184,9 +184,9 @@ class Block(NamedTuple):
 
 
 def rows_at_once(num_rows: int, num_columns: int, chunk: int) -> int:
-    """Return how many rows of a slab are a block: what a chunk holds, or fewer, so that blocks are even, and of a size.
+    """Return how many rows of a slab are a block: what a chunk holds, or fewer, for an even number of equal blocks.
 
-    Two cores are then done at once. The number of cores has no say: the sum would depend on it.
+    Two cores are then done at the same time. How many cores there are has no say: the sum would depend on it.
 
     >>> rows_at_once(315, 315, 2**16)
     158
