@@ -2,6 +2,7 @@
 
 import functools
 import math
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -11,10 +12,12 @@ import numpy as np
 from jax.sharding import PartitionSpec
 
 from .compiler import compiled
-from .devices import LANE, mesh, num_lanes, side_by_side
+from .devices import LANE, mesh, num_lanes, num_threads, side_by_side
 from .rewriting import rewritten
 
 Function = Callable[[jax.Array], jax.Array]  # a point (d,) → a scalar or an array
+MOST_SPARE = 8  # shapes of results that are kept to be written over
+_spare: dict[Any, deque[jax.Array]] = {}
 
 
 @functools.cache
@@ -34,38 +37,79 @@ def batch_size(terms_per_point: int) -> int:
     return int(np.clip(2 ** round(math.log2(terms / max(terms_per_point, 1))), 16, most))
 
 
-@functools.partial(compiled, static_argnums=(0, 1))
 def evaluate(function: Function, batch: int, points: Any, num_batches: Any) -> jax.Array:
-    """Return the function at the first `num_batches` batches of points (d, n), zero at the rest; n a multiple.
+    """Return the function at the first `num_batches` batches of points (d, n), whatever at the rest; n a multiple.
 
     Points are columns, and so are the results (…, n): whatever is asked of all points lies together in memory.
-
-    Several devices share the batches, the first of them first.
+    Whoever needs them no longer may say so (`done_with`). Several devices share the batches, the first of them first.
     """
     lanes, (_, num) = num_lanes(), points.shape
-    if lanes == 1 or num % (lanes * batch):
-        return _evaluate(function, batch, points, num_batches)
-    held = num // (lanes * batch)
-    each = jnp.clip(num_batches - held * jnp.arange(lanes), 0, held)
-    across = jax.eval_shape(jax.vmap(function, in_axes=1, out_axes=-1), points).ndim - 1
-    lane, lanes_last = PartitionSpec(LANE), PartitionSpec(*[None] * across, LANE)
+    if lanes > 1 and num % (lanes * batch) == 0:
+        return _shared(function, batch, points, num_batches)
+    if jax.default_backend() != "cpu":
+        return _afresh(function, batch, points, num_batches)
+    shape = _shape(function, points.shape)
+    try:
+        room: Any = _spare[shape.shape, shape.dtype].pop()
+    except LookupError:
+        room = np.zeros(shape.shape, shape.dtype)
+    found: jax.Array = _over(function, batch, points, num_batches, room)
+    return found
 
-    def one(points: Any, num_batches: Any) -> jax.Array:
-        return _evaluate(function, batch, points, num_batches[0])
 
-    specs: dict[str, Any] = {"in_specs": (PartitionSpec(None, LANE), lane), "out_specs": lanes_last}
-    return jax.shard_map(one, mesh=mesh(), check_vma=False, **specs)(points, each)
+def done_with(found: jax.Array) -> None:
+    """Let a later `evaluate` write over these results, which nobody may ask again. NumPy's views of them are safe.
+
+    Memory that the system has to clear costs as much as a cheap density. Of a view that is left a copy is made first.
+    """
+    if jax.default_backend() == "cpu" and num_lanes() == 1:
+        key = found.shape, found.dtype
+        if key not in _spare and len(_spare) >= MOST_SPARE:
+            _spare.pop(next(iter(_spare)), None)
+        _spare.setdefault(key, deque(maxlen=num_threads() + 1)).append(found)
 
 
-def _evaluate(function: Function, batch: int, points: Any, num_batches: Any) -> jax.Array:
-    columns = jax.vmap(function, in_axes=1, out_axes=-1)
-    shape, many = jax.eval_shape(columns, points), rewritten(columns)
+@functools.lru_cache(maxsize=256)
+def _shape(function: Function, shape: tuple[int, ...]) -> Any:
+    return jax.eval_shape(_columns(function), jax.ShapeDtypeStruct(shape, float))
+
+
+def _columns(function: Function) -> Callable[[Any], jax.Array]:
+    return jax.vmap(function, in_axes=1, out_axes=-1)
+
+
+def _fill(function: Function, batch: int, points: Any, num_batches: Any, out: Any) -> jax.Array:
+    many = rewritten(_columns(function))
 
     def add(i: Any, out: Any) -> Any:
         found = many(jax.lax.dynamic_slice_in_dim(points, i * batch, batch, 1))
         return jax.lax.dynamic_update_slice_in_dim(out, found, i * batch, out.ndim - 1)
 
-    return jax.lax.fori_loop(0, num_batches, add, jnp.zeros(shape.shape, shape.dtype))
+    return jax.lax.fori_loop(0, num_batches, add, out)
+
+
+def _fill_new(function: Function, batch: int, points: Any, num_batches: Any) -> jax.Array:
+    shape = jax.eval_shape(_columns(function), points)
+    return _fill(function, batch, points, num_batches, jnp.zeros(shape.shape, shape.dtype))
+
+
+_over = functools.partial(compiled, static_argnums=(0, 1), donate_argnums=4)(_fill)
+_afresh = functools.partial(compiled, static_argnums=(0, 1))(_fill_new)
+
+
+@functools.partial(compiled, static_argnums=(0, 1))
+def _shared(function: Function, batch: int, points: Any, num_batches: Any) -> jax.Array:
+    lanes = num_lanes()
+    held = points.shape[1] // (lanes * batch)
+    each = jnp.clip(num_batches - held * jnp.arange(lanes), 0, held)
+    across = jax.eval_shape(_columns(function), points).ndim - 1
+    lane, lanes_last = PartitionSpec(LANE), PartitionSpec(*[None] * across, LANE)
+
+    def one(points: Any, num_batches: Any) -> jax.Array:
+        return _fill_new(function, batch, points, num_batches[0])
+
+    specs: dict[str, Any] = {"in_specs": (PartitionSpec(None, LANE), lane), "out_specs": lanes_last}
+    return jax.shard_map(one, mesh=mesh(), check_vma=False, **specs)(points, each)
 
 
 def in_batches(function: Function, batch: int, chunk: int | None = None) -> Callable[[Any], np.ndarray]:
@@ -87,8 +131,10 @@ def in_batches(function: Function, batch: int, chunk: int | None = None) -> Call
             block = rows[start : start + size]
             # Padding repeats the last point: a program may not like numbers of its own.
             padded = np.concatenate([block, np.broadcast_to(block[-1:], (size - len(block), block.shape[1]))])
-            found = np.asarray(evaluate(function, batch, padded.T, -(-len(block) // batch)))
-            return np.moveaxis(found[..., : len(block)], -1, 0)
+            found = evaluate(function, batch, padded.T, -(-len(block) // batch))
+            kept = np.moveaxis(np.asarray(found)[..., : len(block)], -1, 0).copy()
+            done_with(found)
+            return kept
 
         if len(rows) <= size:
             results = [some(0)]

@@ -16,7 +16,7 @@ import pytest
 from numpyro.distributions import constraints
 
 import bayes_sandbox as bs
-from bayes_sandbox.batches import in_batches
+from bayes_sandbox.batches import done_with, evaluate, in_batches
 from bayes_sandbox.coordinates import coordinates_of
 
 Free = Callable[[Any], jax.Array]
@@ -246,6 +246,22 @@ def test_batches_pad_without_showing_it():
     np.testing.assert_array_equal(values, np.arange(10.0) ** 2)
     assert set(seen) == {(1,)}
     assert in_batches(square, batch=4)(np.zeros((0, 1))).shape == (0,)
+
+
+def test_results_are_written_over_only_where_nobody_looks():
+    """Memory is used again, and yet a view that was kept stays what it was."""
+    points = np.arange(4096.0)[None]
+    found = evaluate(jnp.sum, 64, points, 64)
+    place, kept = found.unsafe_buffer_pointer(), np.asarray(found)
+    done_with(found)
+    again = evaluate(jnp.sum, 64, -points, 64)
+    assert again.unsafe_buffer_pointer() != place
+    np.testing.assert_array_equal(kept, points[0])
+    place = again.unsafe_buffer_pointer()
+    done_with(again)
+    some = evaluate(jnp.sum, 64, points + 1, 2)  # of what is beyond, nothing is said
+    assert some.unsafe_buffer_pointer() == place
+    np.testing.assert_array_equal(np.asarray(some)[:128], points[0, :128] + 1)
 
 
 def test_unit_interval_keeps_its_digits_far_out():

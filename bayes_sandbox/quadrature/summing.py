@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..batches import done_with
 from ..compiler import compiled
 from ..coordinates import NUM_PARTS, Coordinates
 from ..devices import from_all, side_by_side
@@ -213,6 +214,19 @@ def _reduced(p: Any, found: Any, origin: Any, beside: Any, num_columns: int) -> 
     return Reduced(beside.T @ block, block.sum(axis=1), off @ p, (off * off) @ p)
 
 
+def _reduced_in(
+    room: np.ndarray, p: np.ndarray, found: np.ndarray, origin: np.ndarray, beside: np.ndarray, num_columns: int
+) -> Reduced:
+    """Sum a block as `_reduced` does, one value after another, in memory that is there: in a fifth of the time."""
+    block, moments = p.reshape(len(beside), num_columns), np.empty((2, len(origin)))
+    for i, value in enumerate(found[NUM_PARTS:]):
+        np.subtract(value, origin[i], out=room)
+        moments[0, i] = np.einsum("n,n->", room, p)
+        room *= room
+        moments[1, i] = np.einsum("n,n->", room, p)
+    return Reduced(beside.T @ block, block.sum(axis=1), *moments)
+
+
 def _checked(sums: Reduced, p: Any, found: Any, *rest: Any) -> tuple[Reduced, int]:
     """Return sums that are numbers, and how many p were NaN, which counts as zero.
 
@@ -230,7 +244,7 @@ def _checked(sums: Reduced, p: Any, found: Any, *rest: Any) -> tuple[Reduced, in
 class _Host:
     """Blocks placed, weighed and summed by NumPy, each by whichever thread asked for its densities.
 
-    What is placed lies in (dimension + 2, chunk): positions, their log weights, and room for p.
+    What is placed lies in (dimension + 3, chunk): positions, their log weights, and room for p and what it weighs.
     """
 
     def __init__(self, room: list[np.ndarray]) -> None:
@@ -239,17 +253,17 @@ class _Host:
     def place(self, chunk: int, asked: int, outer: np.ndarray, inner: np.ndarray) -> Placed:
         """Lay out outer (d + 1, r) by inner (d + 1, w), then one point over and over, as far as densities are asked."""
         num = outer.shape[1] * inner.shape[1]
-        laid = self._room.pop() if self._room else np.zeros((len(outer) + 1, chunk))
-        np.add(outer[:, :, None], inner[:, None], out=laid[:-1, :num].reshape(*outer.shape, -1))
-        laid[:-1, num:asked] = laid[:-1, :1]
-        return Placed(laid[:-2], laid[-2], laid)
+        laid = self._room.pop() if self._room else np.zeros((len(outer) + 2, chunk))
+        np.add(outer[:, :, None], inner[:, None], out=laid[:-2, :num].reshape(*outer.shape, -1))
+        laid[:-2, num:asked] = laid[:-2, :1]
+        return Placed(laid[:-3], laid[-3], laid)
 
     def summed(
         self, parts: tuple[int, ...], placed: Placed, found: Any, origin: Any, beside: Any, num_columns: int
     ) -> tuple[float, Reduced, int]:
         """Return the peak of a block, its sums, and how many densities were no number."""
-        num = len(beside) * num_columns
-        found, log_weight, p = np.asarray(found)[:, :num], np.asarray(placed.log_weight)[:num], placed.laid[-1, :num]
+        num, asked = len(beside) * num_columns, found
+        found, log_weight, p = np.asarray(asked)[:, :num], np.asarray(placed.log_weight)[:num], placed.laid[-2, :num]
         with np.errstate(invalid="ignore", over="ignore"):
             np.add(found[parts[0]], found[parts[1]], out=p)
             for i in parts[2:]:
@@ -266,8 +280,10 @@ class _Host:
             if bad is not None:
                 p[bad & (log_weight > -np.inf)] = np.nan
             rest = origin, beside, num_columns
-            sums, num_nan = _checked(_reduced(p, found, *rest), p, found, *rest)
+            sums, num_nan = _checked(_reduced_in(placed.laid[-1, :num], p, found, *rest), p, found, *rest)
+        del found
         self._room.append(placed.laid)
+        done_with(asked)
         return float(peak), sums, num_nan
 
     def told(self, summed: tuple[float, Reduced, int]) -> tuple[float, Reduced, int]:
