@@ -16,6 +16,8 @@ from .devices import LANE, mesh, num_lanes, num_threads, side_by_side
 from .rewriting import rewritten
 
 Function = Callable[[jax.Array], jax.Array]  # a point (d,) → a scalar or an array
+FEWEST = 2  # points evaluated at once: one alone would be another program, without the loop over points
+SHARED = 64  # batches that are worth more than one thread
 MOST_SPARE = 8  # shapes of results that are kept to be written over
 _spare: dict[Any, deque[jax.Array]] = {}
 
@@ -34,7 +36,7 @@ def chunk_size(numbers_per_point: int = 32) -> int:
 def batch_size(terms_per_point: int) -> int:
     """Return how many points are evaluated at once, when each has so many terms: what a core's cache holds."""
     terms, most = (2**17, 2**13) if jax.default_backend() == "cpu" else (2**26, 2**19)
-    return int(np.clip(2 ** round(math.log2(terms / max(terms_per_point, 1))), 16, most))
+    return int(np.clip(2 ** round(math.log2(terms / max(terms_per_point, 1))), FEWEST, most))
 
 
 def evaluate(function: Function, batch: int, points: Any, num_batches: Any) -> jax.Array:
@@ -127,8 +129,11 @@ def in_batches(function: Function, batch: int, chunk: int | None = None) -> Call
             shape = jax.eval_shape(function, jax.ShapeDtypeStruct(rows.shape[1:], float)).shape
             return np.zeros(points.shape[:-1] + shape)
 
+        num_batches = -(-len(rows) // batch)
+        each = size if num_batches < SHARED else min(size, batch * -(-num_batches // num_threads()))
+
         def some(start: int) -> np.ndarray:
-            block = rows[start : start + size]
+            block = rows[start : start + each]
             # Padding repeats the last point: a program may not like numbers of its own.
             padded = np.concatenate([block, np.broadcast_to(block[-1:], (size - len(block), block.shape[1]))])
             found = evaluate(function, batch, padded.T, -(-len(block) // batch))
@@ -136,11 +141,11 @@ def in_batches(function: Function, batch: int, chunk: int | None = None) -> Call
             done_with(found)
             return kept
 
-        if len(rows) <= size:
+        if len(rows) <= each:
             results = [some(0)]
         else:
             evaluate(function, batch, np.zeros((rows.shape[1], size)), 0)  # traced here, before threads ask for it
-            results = [*side_by_side(some, range(0, len(rows), size))]
+            results = [*side_by_side(some, range(0, len(rows), each))]
         stacked = np.concatenate(results)
         return stacked.reshape(points.shape[:-1] + stacked.shape[1:])
 

@@ -28,6 +28,8 @@ from .sites import is_latent
 Position = jax.Array | np.ndarray
 NUM_PARTS = 3  # of a log density: prior, likelihood, Jacobian
 NEARBY, ROUNDING = 1e-3, 1e-9  # along each coordinate, to see which parameters it changes; of the change, no change
+CHECK_TERMS = 2e7  # densities times observations, that the check of a sum or its curves may take
+DEAR_TERMS, FEWEST = 1e9, 1024  # where even the least is dear: what it may take, and the densities it is at least
 FAR = 20.0  # no float64 runs out of digits nearer to the middle than this
 
 
@@ -178,6 +180,15 @@ class Coordinates:
     def _in_single(self) -> Any:
         return in_float32(self.parts_and_params)
 
+    def worth(self, least: float, most: float) -> int:
+        """Return how many densities to spend on a check or a curve: the most, unless a density is dear.
+
+        With millions of observations it is fewer than the least. What a check then has not seen, its error says.
+        """
+        terms = max(self.num_observations, 1)
+        least = min(least, max(FEWEST, DEAR_TERMS / terms))
+        return int(min(most, max(least, CHECK_TERMS / terms)))
+
     def constrain_many(self, positions: Any) -> dict[str, np.ndarray]:
         """Return positions (…, dimension) as params name → array (…, *shape)."""
         return self.unflatten(self.flat_many(positions))
@@ -192,6 +203,8 @@ class Coordinates:
 
     def flat_many(self, positions: Any) -> np.ndarray:
         """Return positions (…, dimension) as vectors of params (…, num_params)."""
+        if np.size(positions) * self.num_observations > DEAR_TERMS * self.dimension:  # not at the price of densities
+            return in_batches(self.constrain_flat, self.chunk, self.chunk)(positions)
         return self.everything_many(positions)[..., NUM_PARTS:]
 
     def unconstrain_many(self, params: Mapping[str, Any], batch_shape: tuple[int, ...]) -> np.ndarray:

@@ -18,7 +18,6 @@ from scipy import special, stats
 import bayes_sandbox as bs
 from bayes_sandbox.coordinates import coordinates_of
 from bayes_sandbox.quadrature.integral import Tolerance
-from bayes_sandbox.quadrature.job import Job
 from bayes_sandbox.quadrature.ladder import hopeless
 from bayes_sandbox.quadrature.posterior import NUM_PROPOSED
 from bayes_sandbox.quadrature.rules import gauss_hermite, sinh_trapezoid
@@ -333,10 +332,27 @@ def test_a_ladder_stops_where_more_rungs_would_not_come_near():
     assert not hopeless(list(1e-1 * half[:3]), 3, close)  # too few to tell
 
 
+def _mean_of(num: int) -> bs.Model:
+    y = np.random.default_rng(0).normal(0.3, 1.0, size=num)
+    return bs.Model({"m": dist.Normal(0.0, 1.0)}, lambda m: dist.Normal(m, 1.0), observed=y)
+
+
 def test_a_check_costs_less_where_a_density_is_dear():
-    """A million observations: the fewest random points that hold a sum to account, not the most."""
-    y = np.random.default_rng(0).normal(0.3, 1.0, size=10**6)
-    dear = bs.Model({"m": dist.Normal(0.0, 1.0)}, lambda m: dist.Normal(m, 1.0), observed=y)
-    few, many = (Job(m, coordinates_of(m), None, None, 1e7, 0, None, None) for m in (dear, problems.model_of("coin")))
-    assert few.worth(*NUM_PROPOSED) == NUM_PROPOSED[0] >= 2**14
+    """A million observations: a thousand random points hold a sum to account, of a few tosses 65 536."""
+    few, more, many = (coordinates_of(m) for m in (_mean_of(10**6), _mean_of(10**4), problems.model_of("coin")))
+    assert few.worth(*NUM_PROPOSED) == 1024
+    assert more.worth(*NUM_PROPOSED) == NUM_PROPOSED[0] == 2**14
     assert many.worth(*NUM_PROPOSED) == NUM_PROPOSED[1]
+
+
+def test_three_hundred_thousand_observations_have_their_evidence():
+    model = _mean_of(300_000)
+    (y,) = model.observed.values()
+    n, total = len(y), y.sum()
+    exact = -0.5 * (n * np.log(2 * np.pi) + np.log1p(n) + (y**2).sum() - total**2 / (n + 1))
+    fit = bs.fit_grid(model)
+    assert fit.evidence.trusted
+    assert abs(fit.evidence.log_evidence - exact) <= fit.evidence.error < 1e-4
+    assert fit.mean["m"] == pytest.approx(total / (n + 1), rel=1e-9)
+    assert fit.sd["m"] == pytest.approx((n + 1) ** -0.5, rel=1e-6)
+    assert fit.num_evaluations < 30_000

@@ -25,11 +25,18 @@ def starting_positions(model: Model, coords: Coordinates, seed: Any, num_starts:
     if not model.improper:
         draws = model.sample_prior(int(rng.integers(2**31)), pool_size)
         pools.append(coords.unconstrain_many(draws, (pool_size,)))
-    chosen = [_finite(coords, pool)[: -(-num_starts // len(pools))] for pool in pools]
+    chosen = [_finite(coords, pool, -(-num_starts // len(pools))) for pool in pools]
     turn = np.concatenate([np.arange(len(c)) for c in chosen])
     return np.concatenate(chosen)[np.argsort(turn, kind="stable")][:num_starts]
 
 
-def _finite(coords: Coordinates, positions: np.ndarray) -> np.ndarray:
+def _finite(coords: Coordinates, positions: np.ndarray, num: int) -> np.ndarray:
+    """Return the first `num` of positions (n, d) that have a finite density, asking no more than it takes."""
     rows = positions[np.isfinite(positions).all(axis=1)]
-    return rows[np.isfinite(coords.log_density_many(rows))] if len(rows) else rows
+    found = rows[:0]
+    for start in range(0, len(rows), num):
+        some = rows[start : start + num]
+        found = np.concatenate([found, some[np.isfinite(coords.log_density_many(some))]])
+        if len(found) >= num:
+            break
+    return found[:num]

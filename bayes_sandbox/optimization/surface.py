@@ -11,7 +11,7 @@ from ..batches import in_batches
 from ..compiler import compiled
 
 Density = Callable[[jax.Array], jax.Array]
-FEW = 32  # positions in one call
+FEW, AT_ONCE = 32, 4  # positions in one call, and evaluated at once: mostly two are asked for
 LARGEST_HESSIAN = 250  # beyond this many coordinates the d×d Hessian costs more than quasi-Newton's extra steps
 
 
@@ -70,7 +70,7 @@ class Surface:
     def values(self, positions: Any) -> np.ndarray:
         """Return −f at many positions (n, d)."""
         self.num_evaluations += len(positions)
-        values = -in_batches(self._density, FEW, FEW)(positions)
+        values = -in_batches(self._density, AT_ONCE, FEW)(positions)
         return np.where(np.isnan(values), np.inf, values)
 
 

@@ -19,7 +19,7 @@ TAIL = 1e-7  # of the mass, left out at either end of a curve
 def draw_from_cells(job: Job, integral: CellIntegral, shape: tuple[int, int]) -> Drawn:
     """Draw cells by their mass and a point in each, keep points by their weight."""
     found = integral.cut.found
-    proposed = sample(job.coords, found, by_mass(found), job.worth(*NUM_PROPOSED), job.rng)
+    proposed = sample(job.coords, found, by_mass(found), job.coords.worth(*NUM_PROPOSED), job.rng)
     weight = np.exp(proposed.log_weights - proposed.log_weights.max())
     size = shape[0] * shape[1]
     kept = job.rng.choice(len(weight), size=size, p=weight / weight.sum())

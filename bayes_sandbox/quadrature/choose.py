@@ -25,6 +25,7 @@ CELLS_UP_TO = 5  # dimensions
 FEWEST = 1e5  # densities below which cells cannot show what they can do
 MOST_MODES = 24
 QUICK_TRAPEZOID = 2e6  # nodes, beyond which cells are the better way
+MEASURED = 0.05  # seconds, of densities, that say how fast they are
 
 
 def attempts(rule: str, job: Job) -> Iterator[Integral]:
@@ -87,9 +88,12 @@ def by_slices(job: Job) -> Iterator[Integral]:
 
 def affordable(coords: Coordinates, max_evaluations: float, budget: float) -> tuple[float, float]:
     """Return (nodes that fit, densities per second), the rate measured on a few batches after compilation."""
-    size = coords.chunk if num_lanes() > 1 else max(coords.chunk // 4, coords.batch)
+    most = coords.chunk if num_lanes() > 1 else max(coords.chunk // 4, coords.batch)
     points = np.zeros((coords.dimension, coords.chunk))
     coords.evaluate(points, 1).block_until_ready()
+    began = time.perf_counter()
+    coords.evaluate(points, 1).block_until_ready()
+    size = int(np.clip(MEASURED * coords.batch / (time.perf_counter() - began), coords.batch, most))
     began = time.perf_counter()
     for _ in side_by_side(lambda _: coords.evaluate(points, size).block_until_ready(), range(num_threads())):
         coords.num_evaluations += size

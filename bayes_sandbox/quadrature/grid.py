@@ -17,7 +17,7 @@ from .choose import CELLS_UP_TO, RULES, affordable, declined_sentence, fits
 from .given import GivenIntegral, steering_of
 from .given_posterior import given_marginal
 from .integral import CellIntegral, Integral, MixtureIntegral, TensorIntegral, Tolerance
-from .job import CHECK_TERMS, Job, first_frame
+from .job import Job, first_frame
 from .judging import most_credible, try_rules
 from .mixture import mixture_marginal
 from .posterior import (
@@ -198,8 +198,8 @@ def num_nodes_predicted(model: Model, max_evaluations: float = 1e7) -> float:
     """
     if not fits(model.dimension, max_evaluations):
         return FEW_NODES * (model.dimension + 3.0)
-    dear = CHECK_TERMS / max(model.num_observations, 1)
-    checks = sum(float(np.clip(dear, *bounds)) for bounds in (MESH, NUM_PROPOSED, MARGINAL_NODES))
+    coords = coordinates_of(model)
+    checks = sum(coords.worth(*bounds) for bounds in (MESH, NUM_PROPOSED, MARGINAL_NODES))
     return min(4.0 * LONG_AXIS**model.dimension, max_evaluations) + checks
 
 
@@ -283,7 +283,7 @@ def _evidence(model: Model, integral: Integral, doubts: list[str], num_evaluatio
 
 def _marginals(job: Job, integral: Integral, draws: dict[str, np.ndarray]) -> dict[str, Marginal]:
     own = job.coords.own_axis
-    share = job.worth(*MARGINAL_NODES) / max(int((own >= 0).sum()), 1)
+    share = job.coords.worth(*MARGINAL_NODES) / max(int((own >= 0).sum()), 1)
     columns = _columns(draws)
 
     def one(i: int) -> Marginal:

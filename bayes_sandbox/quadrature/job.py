@@ -25,7 +25,6 @@ SMOOTH = Tolerance(1e-6, 1e-5)  # where none is given and the error falls expone
 FINE, COARSE = 1e-5, 1e-4  # the same for cells: aimed at while it is cheap, and good enough after that
 CHEAP_TERMS = 1e9  # densities times observations: the same on a machine at rest and on one under load
 CHEAP_DENSITIES = 3e6
-CHECK_TERMS = 2e7  # densities times observations, that the check of a sum or its curves may take
 FAINT = 20.0  # nats below the most massive mode, at which a mode is left to the cells
 MOST_CLIMBS = 8  # rounds of climbs from points that no mode explains
 
@@ -123,10 +122,6 @@ class Job:
         if self.tolerance is None:
             return Aim(FINE, COARSE, cheap, self.max_nodes)
         return Aim(self.tolerance, self.tolerance, cheap, self.max_nodes)
-
-    def worth(self, least: float, most: float) -> int:
-        """Return how many densities to spend on a check or a curve: the most, unless a density is dear."""
-        return int(min(most, max(least, CHECK_TERMS / max(self.model.num_observations, 1))))
 
     @property
     def floor(self) -> float:

@@ -86,8 +86,8 @@ def _draw(job: Job, integral: Integral) -> Drawn:
     if isinstance(integral, GivenIntegral):
         return draw_given(job, integral)
     assert isinstance(integral, TensorIntegral)
-    mesh = job.worth(max(MESH[0], FEWEST_ALONG**job.model.dimension), MESH[1])
-    return draw_from_grid(job.coords, integral, job.points, job.rng, mesh, job.worth(*NUM_PROPOSED))
+    mesh = job.coords.worth(max(MESH[0], FEWEST_ALONG**job.model.dimension), MESH[1])
+    return draw_from_grid(job.coords, integral, job.points, job.rng, mesh, job.coords.worth(*NUM_PROPOSED))
 
 
 def most_credible(tried: list[Tried]) -> Tried:

@@ -1,5 +1,6 @@
 """The posterior from a grid: a curve for each component, quantiles, and draws with their effective sample size."""
 
+import math
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -23,6 +24,7 @@ NUM_PROPOSED = 2**14, 2**16  # random points that check a sum, and that draws ar
 MESH = 2**14, 2**18  # nodes of the interpolant that they are drawn from
 FEWEST_ALONG = 12  # of them, along each axis
 REACH = 6.5  # standard deviations to either side of a hump
+JOINT = 81**2  # points of a joint density
 UNRESOLVED = 0.1  # of the mass, missing from or added to a joint density on even points
 NOTABLE = 1e-3  # of the integral: less may be the interpolant's fault, where the grid is coarse
 MOST_REVEALED = 8
@@ -153,7 +155,7 @@ class Joint:
     density: np.ndarray
 
 
-def joint(coords: Coordinates, integral: Integral, marginals: list[Marginal], size: int = 81) -> Joint:
+def joint(coords: Coordinates, integral: Integral, marginals: list[Marginal]) -> Joint:
     """Return the joint density of the user's two parameters over the range that holds all but 1e-4 of each.
 
     Empty where so few points do not hold the mass: contours of a ridge that falls between them would be a picture of
@@ -162,6 +164,7 @@ def joint(coords: Coordinates, integral: Integral, marginals: list[Marginal], si
     nothing = Joint(np.zeros(0), np.zeros(0), np.zeros((0, 0)))
     if coords.dimension != 2 or len(marginals) != 2 or (coords.own_axis < 0).any():
         return nothing
+    size = math.isqrt(coords.worth(JOINT, JOINT))
     x, y = (np.linspace(float(m.quantile(5e-5)), float(m.quantile(1 - 5e-5)), size) for m in marginals)
     points = np.stack(np.meshgrid(x, y, indexing="ij"), axis=-1)
     params = coords.unflatten(points)

@@ -17,7 +17,7 @@ def draw_from_proposal(job: Job, proposal: Proposal, log_value: float, shape: tu
     The mean weight is the integral again, by points that are no nodes; prior draws where the proposal has next to
     nothing tell of mass that it overlooks.
     """
-    x = proposal.sample(job.rng, job.worth(*NUM_PROPOSED))
+    x = proposal.sample(job.rng, job.coords.worth(*NUM_PROPOSED))
     log_weights = job.coords.log_density_many(x) - proposal.log_density(x)
     weight = np.exp(log_weights - log_weights.max())
     mean, size = weight.mean(), shape[0] * shape[1]

@@ -40,8 +40,8 @@ def first_points(coords: Coordinates, prior: np.ndarray, humps: Sequence[Hump], 
 
     A mode lying on the face of a cell has neighbours whose nodes may all read zero; its cloud does not.
     """
-    d, rng = coords.dimension, as_rng(seed, "scouts")
-    pools = [prior, rng.uniform(-4, 4, size=(NUM_GUESSES, d))]
+    d, rng, most = coords.dimension, as_rng(seed, "scouts"), coords.worth(NUM_PRIOR, NUM_PRIOR)
+    pools = [prior[:most], rng.uniform(-4, 4, size=(min(NUM_GUESSES, most), d))]
     if draws is not None:
         pools.append(np.reshape(draws, (-1, d)))
     return around(coords, pools, humps, rng)
