@@ -2,9 +2,9 @@
 
     python -m benchmarks.scaling [--small] [--only observations parameters chains nodes] [--out FILE.csv]
 
-Each row is a process of its own. `seconds` is the second call in it, so that compilation is left out (`first` has it),
-or the first where it took over a minute; `memory` is its peak, in MiB. Exponents are slopes of log seconds in log size,
-over the upper half of the sizes: below it, what does not grow hides what does.
+Each row is a process of its own. `seconds` is the second call in it, with another seed, so that compilation is left out
+(`first` has it), or the first where it took over a minute; `memory` is its peak, in MiB. Exponents are slopes of log
+seconds in log size, over the upper half of the sizes: below it, what does not grow hides what does.
 """
 
 import json
@@ -52,32 +52,32 @@ def _regression(num: int, dimension: int) -> Any:
     return bs.Model(prior, lambda w, x: dist.Normal(x @ w, 1.0), inputs={"x": x}, observed=y)
 
 
-def _observations(way: str, size: int) -> Callable[[], Any]:
+def _observations(way: str, size: int) -> Callable[[int], Any]:
     import bayes_sandbox as bs
 
     model = _regression(size, 2)
     if way == "grid":
-        return lambda: bs.fit_grid(model, max_evaluations=1e7, budget=300)
-    return lambda: bs.fit_nuts(model, num_warmup=100, num_samples=100)
+        return lambda seed: bs.fit_grid(model, max_evaluations=1e7, budget=300, seed=seed)
+    return lambda seed: bs.fit_nuts(model, num_warmup=100, num_samples=100, seed=seed)
 
 
-def _parameters(way: str, size: int) -> Callable[[], Any]:
+def _parameters(way: str, size: int) -> Callable[[int], Any]:
     import bayes_sandbox as bs
 
     model = _regression(2 * size + 20, size)
     if way == "laplace":
-        return lambda: bs.fit_laplace(model)
-    return lambda: bs.fit_nuts(model, num_warmup=100, num_samples=100)
+        return lambda seed: bs.fit_laplace(model, seed=seed)
+    return lambda seed: bs.fit_nuts(model, num_warmup=100, num_samples=100, seed=seed)
 
 
-def _chains(way: str, size: int) -> Callable[[], Any]:
+def _chains(way: str, size: int) -> Callable[[int], Any]:
     import bayes_sandbox as bs
 
     model = _regression(50, 3)
-    return lambda: bs.fit_nuts(model, num_chains=size, num_warmup=100, num_samples=100)
+    return lambda seed: bs.fit_nuts(model, num_chains=size, num_warmup=100, num_samples=100, seed=seed)
 
 
-def _nodes(way: str, size: int) -> Callable[[], Any]:
+def _nodes(way: str, size: int) -> Callable[[int], Any]:
     import bayes_sandbox as bs
     from bayes_sandbox.coordinates import coordinates_of
     from bayes_sandbox.quadrature.rules import sinh_trapezoid
@@ -87,10 +87,10 @@ def _nodes(way: str, size: int) -> Callable[[], Any]:
     coords, laplace = coordinates_of(model), bs.fit_laplace(model)
     axis = sinh_trapezoid(-6.5, 6.5, 2 * np.arcsinh(6.5) / (round(size ** (1 / 3)) - 1))
     summer, frame = Summer(coords), Frame(laplace.position, laplace.scale)
-    return lambda: summer.run(frame, [axis] * 3)
+    return lambda _: summer.run(frame, [axis] * 3)
 
 
-MAKE: dict[str, Callable[[str, int], Callable[[], Any]]] = {
+MAKE: dict[str, Callable[[str, int], Callable[[int], Any]]] = {
     "observations": _observations,
     "parameters": _parameters,
     "chains": _chains,
@@ -103,7 +103,7 @@ def child(what: str, way: str, size: float) -> None:
     run, seconds = MAKE[what](way, int(size)), []
     while len(seconds) < 2 and (not seconds or seconds[0] < LONG):
         began = time.perf_counter()
-        run()
+        run(len(seconds))  # another seed: what a search has found is kept with the model
         seconds.append(time.perf_counter() - began)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     row = {"what": what, "way": way, "size": size, "first": round(seconds[0], 3), "seconds": round(seconds[-1], 4)}
