@@ -13,7 +13,7 @@ def _code(notebook: Path) -> list[dict]:
     return [cell for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"] if cell["cell_type"] == "code"]
 
 
-LONG = ("02", "03", "04", "05", "07", "08", "09", "10")  # up to two minutes each on a busy machine
+LONG = ("01", "02", "03", "04", "05", "07", "08", "09", "10")  # up to two minutes each on a busy machine
 RUN = [pytest.param(p, marks=pytest.mark.slow if p.stem.startswith(LONG) else ()) for p in NOTEBOOKS]
 
 
