@@ -183,7 +183,7 @@ class Coordinates:
     def worth(self, least: float, most: float) -> int:
         """Return how many densities to spend on a check or a curve: the most, unless a density is dear.
 
-        With millions of observations it is fewer than the least. What a check then has not seen, its error says.
+        With hundreds of thousands of observations it is fewer than the least.
         """
         terms = max(self.num_observations, 1)
         least = min(least, max(FEWEST, DEAR_TERMS / terms))

@@ -345,6 +345,20 @@ def test_a_check_costs_less_where_a_density_is_dear():
     assert many.worth(*NUM_PROPOSED) == NUM_PROPOSED[1]
 
 
+def test_two_modes_of_a_hundred_thousand_observations_are_both_counted():
+    """A check by fewer points has to be no less honest: each mode is 1e-3 wide, and they are two apart."""
+    y = np.random.default_rng(1).normal(1.0, 1.0, size=100_000)
+    model = bs.Model({"m": dist.Normal(0.0, 1.0)}, lambda m: dist.Normal(m * m, 1.0), observed=y)
+    m = np.linspace(0.9, 1.1, 40_001)
+    log_f = stats.norm.logpdf(m) - 0.5 * len(y) * (m * m - y.mean()) ** 2
+    one = special.logsumexp(log_f) + np.log(m[1] - m[0])
+    exact = np.log(2) + one - 0.5 * (len(y) * np.log(2 * np.pi) + ((y - y.mean()) ** 2).sum())
+    fit = bs.fit_grid(model)
+    assert fit.evidence.trusted
+    assert abs(fit.evidence.log_evidence - exact) <= fit.evidence.error < 0.01
+    assert abs(float(fit.mean["m"])) < 1e-3
+
+
 def test_three_hundred_thousand_observations_have_their_evidence():
     model = _mean_of(300_000)
     (y,) = model.observed.values()

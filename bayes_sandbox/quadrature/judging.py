@@ -35,6 +35,8 @@ def try_rules(rule: str, job: Job) -> list[Tried]:
             integral = _charged(integral, drawn.lost, job.smooth)
             if job.single and isinstance(integral, TensorIntegral | MixtureIntegral):
                 integral = _in_double(job, integral, drawn)
+            if job.coords.worth(*NUM_PROPOSED) < NUM_PROPOSED[0]:  # a check by fewer points sees less
+                integral = replace(integral, error=integral.error + drawn.standard_error)
             doubts = _doubts(job, integral, drawn)
             tried.append((integral, drawn, doubts))
             if not doubts:
