@@ -54,8 +54,9 @@ def _one(name: str, sizes: Sequence[float]) -> list[Row]:
 
     import bayes_sandbox as bs
     from bayes_sandbox.coordinates import coordinates_of
+    from bayes_sandbox.quadrature.frames import Frame
     from bayes_sandbox.quadrature.rules import sinh_trapezoid
-    from bayes_sandbox.quadrature.summing import Frame, Summer
+    from bayes_sandbox.quadrature.summing import Summer
 
     model = _model(name)
     coords = coordinates_of(model)

@@ -80,8 +80,9 @@ def _chains(way: str, size: int) -> Callable[[int], Any]:
 def _nodes(way: str, size: int) -> Callable[[int], Any]:
     import bayes_sandbox as bs
     from bayes_sandbox.coordinates import coordinates_of
+    from bayes_sandbox.quadrature.frames import Frame
     from bayes_sandbox.quadrature.rules import sinh_trapezoid
-    from bayes_sandbox.quadrature.summing import Frame, Summer
+    from bayes_sandbox.quadrature.summing import Summer
 
     model = _regression(20, 3)
     coords, laplace = coordinates_of(model), bs.fit_laplace(model)

@@ -10,8 +10,8 @@ from bayes_sandbox.coordinates import coordinates_of
 from bayes_sandbox.quadrature.cells import Measurer
 from bayes_sandbox.quadrature.charts import Chart, place
 from bayes_sandbox.quadrature.embedded import embedded
+from bayes_sandbox.quadrature.frames import Frame
 from bayes_sandbox.quadrature.subdivision import JUMP, NO_POLYNOMIAL, Points, Subdivision
-from bayes_sandbox.quadrature.summing import Frame
 from bayes_sandbox.quadrature.tree import Tree
 
 DEGREES = {1: 22, 2: 10, 3: 7, 4: 7, 5: 7}  # of the fine sums: Kronrod 3n + 1, and Genz–Malik

@@ -11,10 +11,11 @@ import pytest
 
 import bayes_sandbox as bs
 from bayes_sandbox.coordinates import coordinates_of
-from bayes_sandbox.quadrature import summing
+from bayes_sandbox.quadrature import blocks, summing
+from bayes_sandbox.quadrature.frames import Frame, Share
 from bayes_sandbox.quadrature.layout import slabs
 from bayes_sandbox.quadrature.rules import Axis
-from bayes_sandbox.quadrature.summing import Frame, Share, Summer
+from bayes_sandbox.quadrature.summing import Summer
 
 RNG = np.random.default_rng(0)
 
@@ -83,7 +84,8 @@ def test_the_sums_are_those_of_the_whole_grid(counts: tuple[int, ...], shared: b
 def on_device(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a CPU NumPy places nodes and sums blocks; on an accelerator the device does: both are run here."""
     if request.param == "device":
-        monkeypatch.setattr(summing, "on_host", lambda: False)
+        for room in (summing, blocks):
+            monkeypatch.setattr(room, "on_host", lambda: False)
 
 
 def test_no_number_and_overflow_count_as_nothing(on_device: None) -> None:

@@ -11,8 +11,8 @@ import bayes_sandbox as bs
 from bayes_sandbox.coordinates import coordinates_of
 from bayes_sandbox.optimization import laplace as laplace_file
 from bayes_sandbox.problems.modes import UNSEEABLE
+from bayes_sandbox.quadrature.frames import Share
 from bayes_sandbox.quadrature.mixture import shares_of
-from bayes_sandbox.quadrature.summing import Share
 
 SEVERAL = ("two spikes 4d", "two spikes 5d", "mirrors 3d", "three of unequal weight")
 

@@ -11,8 +11,9 @@ import pytest
 import bayes_sandbox as bs
 from bayes_sandbox import devices
 from bayes_sandbox.coordinates import coordinates_of
+from bayes_sandbox.quadrature.frames import Frame
 from bayes_sandbox.quadrature.rules import Axis
-from bayes_sandbox.quadrature.summing import Frame, Summer
+from bayes_sandbox.quadrature.summing import Summer
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from ..diagnostics import pareto_k
 from ..progress import progress_of
 from ..proposals import HEAVY, StudentMixture, adapted, from_humps, from_positions, joined
 from ..quadrature import affordable
-from ..quadrature.summing import Frame
+from ..quadrature.frames import Frame
 from ..records import Evidence
 from .importance import LARGEST_ERROR, LARGEST_K_HAT, SMALLEST_EFFICIENCY
 from .workbench import Workbench

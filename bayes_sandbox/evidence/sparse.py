@@ -10,9 +10,9 @@ import numpy as np
 from ..progress import progress_of
 from ..proposals import HEAVY, from_humps
 from ..quadrature import affordable
+from ..quadrature.frames import Frame
 from ..quadrature.job import rounding, weighty
 from ..quadrature.smolyak import Level, SparseSum, num_points
-from ..quadrature.summing import Frame
 from ..records import Evidence
 from .importance import LARGEST_ERROR
 from .rqmc import SMALLEST, Cloud, log_density

@@ -11,7 +11,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from .summing import Frame
+from .frames import Frame
 
 REACH = 2.5  # a: half of the cube lies within ±1.7 of the frame's standard deviations
 EDGE = 1e-300  # t at which x of a native axis is still finite

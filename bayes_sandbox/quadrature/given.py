@@ -16,12 +16,13 @@ from ..coordinates import Coordinates
 from ..model import Model
 from ..optimization import Hump
 from ..optimization.starts import starting_positions
+from .frames import Frame
 from .integral import Integral, TensorIntegral
 from .job import Job
 from .rules import sinh_trapezoid
 from .steering import Given, Steering, steering
 from .subdivision import Points
-from .summing import Frame, Summer
+from .summing import Summer
 from .trapezoid import trapezoid
 
 NUM_GUESSES, WIDEST = 512, 8.0  # points at which a normal is looked for, up to so many conditional sds from its mode

@@ -6,8 +6,9 @@ import numpy as np
 
 from ..optimization import Hump
 from .cutting import Cut
+from .frames import Frame, Share
 from .stratified import Sample
-from .summing import Frame, Share, Sums
+from .sums import Sums
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,11 @@ from ..progress import Progress
 from ..seeds import as_rng
 from .cells import Measurer
 from .cutting import Aim
+from .frames import Frame
 from .integral import Tolerance
 from .scouts import around, first_points, prior_positions, unexplained
 from .subdivision import Points
-from .summing import Frame, Summer
+from .summing import Summer
 
 SMOOTH = Tolerance(1e-6, 1e-5)  # where none is given and the error falls exponentially: it costs little
 FINE, COARSE = 1e-5, 1e-4  # the same for cells: aimed at while it is cheap, and good enough after that

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from .frames import Frame
 from .integral import TensorIntegral, Tolerance
 from .rules import Axis, gauss_hermite
-from .summing import Frame, Summer, Sums
+from .summing import Summer
+from .sums import Sums
 
 LADDER = (1, 5, 9, 15, 21, 31)  # k = 3 is no better than k = 1 in theory
 DEAR, FAR = 1e6, 10.0  # nodes of a rung that is worth a thought; times the tolerance that it should come near

@@ -13,11 +13,13 @@ from scipy.special import gammaln
 
 from ..coordinates import Coordinates
 from ..optimization import Hump
+from .frames import Frame, Share
 from .integral import MixtureIntegral, Tolerance
 from .ladder import DEAR, edge_share, hopeless, left_open, rungs
 from .posterior import Marginal, axes_of_a_hump, led_marginal
 from .rules import gauss_hermite
-from .summing import Frame, Share, Summer, Sums
+from .summing import Summer
+from .sums import Sums
 
 FEWEST_RUNGS = 3
 UNRESOLVED = 0.25  # of the width of a mode, which nodes in its frame are too far apart for

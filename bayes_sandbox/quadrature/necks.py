@@ -10,7 +10,7 @@ from ..coordinates import Coordinates
 from ..optimization.climb import Kind, climb
 from ..optimization.edges import Pinned
 from ..optimization.surface import Framed, Surface
-from .summing import Frame
+from .frames import Frame
 
 STEPS = 8  # from the centre to the end of an axis, each started from the ridge point before
 

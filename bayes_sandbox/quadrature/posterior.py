@@ -11,10 +11,11 @@ from scipy.interpolate import CubicSpline, PchipInterpolator
 
 from ..compiler import compiled
 from ..coordinates import Coordinates
+from .frames import Frame, Share
 from .integral import Integral, TensorIntegral
 from .rules import Axis, gauss_hermite, sinh_trapezoid
 from .subdivision import Points
-from .summing import Frame, Share, Summer
+from .summing import Summer
 
 FINE = 2001  # points of a curve
 TOLD = 100  # roundings from one node to the next

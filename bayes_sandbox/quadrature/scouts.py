@@ -10,8 +10,8 @@ from ..model import Model
 from ..optimization import Hump
 from ..seeds import as_rng
 from .charts import Chart
+from .frames import Frame
 from .subdivision import Points, Subdivision
-from .summing import Frame
 
 NUM_PRIOR = 16384  # all draws from the prior are kept: the highest of them sit in the largest peaks only
 NUM_GUESSES = 1024

@@ -12,11 +12,11 @@ from ..coordinates import NUM_PARTS, Coordinates
 from ..optimization import Hump
 from ..optimization.surface import Framed, Surface
 from ..proposals import Proposal
+from .frames import Frame
 from .integral import Integral, Tolerance
 from .ladder import remaining
 from .ridge import Along, Ridge, Slice, bending, directions
 from .rules import gauss_hermite
-from .summing import Frame
 
 DF = 5.0  # of the Student-t's that random points are drawn from, across
 WIDER = 1.3  # of the profile's spread: random points reach a little further

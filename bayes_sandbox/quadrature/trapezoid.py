@@ -8,11 +8,13 @@ import numpy as np
 
 from ..coordinates import Coordinates
 from ..optimization import Hump
+from .frames import Frame
 from .integral import TensorIntegral, Tolerance
 from .ladder import edge_share
 from .necks import mass_beyond
 from .rules import Axis, sinh_trapezoid
-from .summing import LONGEST_AXIS, Frame, Summer, Sums, merge
+from .summing import LONGEST_AXIS, Summer
+from .sums import Sums, merge
 
 COARSE = 0.5  # the first step in t, with z = sinh t: eleven nodes over ±7 standard deviations
 GOLDEN = (5**0.5 - 1) / 2

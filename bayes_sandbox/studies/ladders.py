@@ -9,9 +9,10 @@ import numpy as np
 from ..evidence.prior_average import BATCH, draw_log_likelihoods
 from ..evidence.workbench import Workbench
 from ..quadrature import affordable
+from ..quadrature.frames import Frame
 from ..quadrature.rules import Axis, gauss_hermite
 from ..quadrature.smolyak import SparseSum
-from ..quadrature.summing import Frame, Summer
+from ..quadrature.summing import Summer
 
 REACH = 4.5  # prior sds on either side of its mean: the box of a sum that knows nothing but the prior
 STEPS = (2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 256)  # nodes along each axis of that box
