@@ -8,6 +8,14 @@ class UserError(ValueError):
     """Something the user can mend. The sentence is shown as it stands, without a traceback."""
 
 
+class ArgumentError(UserError):
+    """An argument with a value that a public function cannot use. The sentence names the argument."""
+
+
+class ArgumentTypeError(ArgumentError, TypeError):
+    """An argument of a type that a public function cannot use; Python code may catch it as a `TypeError`."""
+
+
 class ModelError(UserError):
     """A model that cannot mean what its author wanted. The sentence says what was expected, what came, what to try."""
 
@@ -18,6 +26,19 @@ class SamplingError(RuntimeError):
 
 class EvidenceError(UserError):
     """An estimator was asked for by name that this model, these draws or this installation cannot serve."""
+
+
+MAX_MESSAGE = 300  # characters of another library's message that a sentence repeats
+
+
+def failure(error: BaseException) -> str:
+    """Return the one-line reason for a step that raised an exception of its own.
+
+    >>> failure(ZeroDivisionError("division\\n by zero"))
+    'failed: ZeroDivisionError: division by zero'
+    """
+    text = " ".join(str(error).split())[:MAX_MESSAGE]
+    return f"failed: {type(error).__name__}" + (f": {text}" if text else "")
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:

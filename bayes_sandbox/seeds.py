@@ -7,20 +7,34 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .arguments import shown
+from .errors import ArgumentTypeError
+
+MIN_JAX_SEED, MAX_JAX_SEED = -(2**63), 2**63 - 1  # jax.random.key takes a signed integer of 64 bits
+
 
 def as_key(seed: Any) -> jax.Array:
     """Return a typed JAX key from an integer or a key.
 
+    JAX takes integers of 64 bits; NumPy's `SeedSequence` makes a key of those that have more.
+
     >>> as_key(3) == jax.random.key(3)
     Array(True, dtype=bool)
+    >>> bool(as_key(2**70) == as_key(2**70)), bool(as_key(2**70) == as_key(-(2**70)))
+    (True, False)
     """
     if _is_integer(seed):
-        return jax.random.key(int(seed))
-    if isinstance(seed, jax.Array) and jnp.issubdtype(seed.dtype, jax.dtypes.prng_key):
+        if MIN_JAX_SEED <= seed <= MAX_JAX_SEED:
+            return jax.random.key(int(seed))
+        words = np.random.SeedSequence([abs(int(seed)), int(seed < 0)]).generate_state(2, np.uint32)
+        return jax.random.wrap_key_data(jnp.asarray(words))
+    if isinstance(seed, jax.Array) and jnp.issubdtype(seed.dtype, jax.dtypes.prng_key) and seed.shape == ():
         return seed
-    if isinstance(seed, jax.Array) and seed.dtype == jnp.uint32 and seed.ndim == 1:
+    if isinstance(seed, jax.Array) and seed.dtype == jnp.uint32 and seed.shape == (2,):
         return jax.random.wrap_key_data(seed)  # what jax.random.PRNGKey makes
-    raise TypeError(f"seed must be an integer or a JAX key (jax.random.key), got {type(seed).__name__}")
+    raise ArgumentTypeError(
+        f"seed must be an integer or one JAX key, got {shown(seed)}; pass for example seed=0 or seed=jax.random.key(0)"
+    )
 
 
 def as_rng(seed: Any, use: str) -> np.random.Generator:

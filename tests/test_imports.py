@@ -11,7 +11,19 @@ PACKAGE = Path(__file__).parents[1] / "bayes_sandbox"
 
 # From the ground up; a module knows its own layer and those below it.
 LAYERS = (
-    {"compiler", "devices", "errors", "parts", "naming", "real_data", "rewriting", "seeds", "sites", "supports"},
+    {
+        "arguments",
+        "compiler",
+        "devices",
+        "errors",
+        "parts",
+        "naming",
+        "real_data",
+        "rewriting",
+        "seeds",
+        "sites",
+        "supports",
+    },
     {"single"},
     {"batches"},
     {"inspection", "program", "records", "progress", "budget"},
