@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from .document import document, flattened
-from .errors import EvidenceError, SamplingError, suggestion
+from .errors import EvidenceError, SamplingError, UserError, failure, has_failed, suggestion
 from .evidence import DEFAULT, SECOND_TRY, Evidence, check_methods, estimate_with
 from .evidence.tempering import LARGEST_DIMENSION, LARGEST_ERROR
 from .evidence.workbench import Workbench
@@ -59,9 +59,9 @@ class Comparison:
     """All fits of one model side by side.
 
     `evidence` lists every estimate, demoted where another trusted one contradicts it; `best` is the trusted one with
-    the smallest error, or None. Fits that were not asked for or could not be made are None, with the reason in
-    `skipped`; `interrupted` names the step during which somebody stopped it, if any. `warnings` come in order of
-    importance.
+    the smallest error, or None. Fits that were not asked for or could not be made are None; `skipped` holds the reason
+    for each step that could not be made or failed; `interrupted` names the step during which somebody stopped it, if
+    any. `warnings` come in order of importance.
     """
 
     model: Model
@@ -190,7 +190,7 @@ def compare(
         nuts=nuts,
         evidence=tuple(judged),
         agreement=agreement,
-        lesson=lesson or _no_lesson(),
+        lesson=lesson or _no_lesson(run.skipped.get("lesson", "interrupted before it was done")),
         skipped=run.skipped,
         interrupted=run.interrupted,
         warnings=(),
@@ -219,11 +219,19 @@ class _Run:
         self._bench, self.skipped, self.interrupted = bench, dict[str, str](), ""
 
     def step[Made](self, what: str, make: Callable[[], Made]) -> Made | None:
-        """Return what a step makes; None after an interruption."""
+        """Return what a step makes; None after an interruption, or with its reason in `skipped` where it failed.
+
+        A `UserError` is about the arguments and is raised.
+        """
         if self.interrupted:
             return None
         try:
             return make()
+        except UserError:
+            raise
+        except Exception as error:
+            self.skipped[what] = str(error) if isinstance(error, SamplingError) else failure(error)
+            return None
         except KeyboardInterrupt:
             self.interrupted = what
             return None
@@ -239,11 +247,7 @@ class _Run:
         return self.step("map", lambda: made(self._bench.parts, "map", both)) or []
 
     def nuts(self) -> NUTSFit | None:
-        try:
-            return self.step("nuts", lambda: self._bench.nuts)
-        except SamplingError as error:
-            self.skipped["nuts"] = str(error)
-            return None
+        return self.step("nuts", lambda: self._bench.nuts)
 
     def evidence(self, name: str) -> Evidence:
         found = self.step(name, lambda: estimate_with(self._bench, name))
@@ -338,6 +342,7 @@ def _warnings(result: Comparison) -> list[str]:
     said = []
     if result.interrupted:
         said.append(f"interrupted during {result.interrupted}: only what was finished by then is shown")
+    said += [f"{name} {why}" for name, why in result.skipped.items() if has_failed(why)]
     for name, why in result.model.improper.items():
         said.append(
             f"p(D) is undefined: {name!r} has no proper prior ({why}); MAP, NUTS and the grid's posterior stand"
@@ -352,7 +357,7 @@ def _warnings(result: Comparison) -> list[str]:
     if result.nuts is not None:
         said += [f"NUTS: {c}" for c in result.nuts.diagnostics.complaints]
         said += _missed(result)
-    said += [f"{name} skipped: {why}" for name, why in result.skipped.items()]
+    said += [f"{name} skipped: {why}" for name, why in result.skipped.items() if not has_failed(why)]
     if result.grid is not None and not result.grid.skipped and not result.grid.converged:
         said.append(f"grid not converged: {result.grid.message}")
     said += [
@@ -376,8 +381,8 @@ def _lesson(bench: Workbench, fit: MAPFit | None, estimates: Sequence[Evidence])
     )
 
 
-def _no_lesson() -> Lesson:
-    return Lesson(math.nan, math.nan, math.nan, "interrupted before it was done", ())
+def _no_lesson(why: str) -> Lesson:
+    return Lesson(math.nan, math.nan, math.nan, why, ())
 
 
 def _missed(result: Comparison) -> list[str]:

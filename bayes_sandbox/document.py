@@ -18,6 +18,7 @@ from .sampling import NUTSFit
 if TYPE_CHECKING:
     from .comparison import Comparison
 
+NOT_ASKED = "not asked for"
 STACK = ("jax", "numpyro", "arviz", "scipy", "numpy", "matplotlib")
 
 
@@ -43,9 +44,9 @@ def document(result: "Comparison") -> dict[str, Any]:
                 **{k: v for k, v in result.settings.items() if k != "file"},
             },
             "fits": {
-                "map": _map(result.map, result.map_unconstrained),
-                "grid": _grid(result.grid),
-                "nuts": _nuts(result.nuts, result.skipped.get("nuts", "not asked for")),
+                "map": _map(result.map, result.map_unconstrained, result.skipped.get("map", NOT_ASKED)),
+                "grid": _grid(result.grid, result.skipped.get("grid", NOT_ASKED)),
+                "nuts": _nuts(result.nuts, result.skipped.get("nuts", NOT_ASKED)),
             },
             "evidence": [_evidence(e) for e in result.evidence],
             "best": None
@@ -106,9 +107,9 @@ def plain(value: Any) -> Any:
     return value if value is None or isinstance(value, str) else str(value)
 
 
-def _map(fit: MAPFit | None, unconstrained: MAPFit | None) -> dict[str, Any]:
+def _map(fit: MAPFit | None, unconstrained: MAPFit | None, why: str) -> dict[str, Any]:
     if fit is None:
-        return {"skipped": "not asked for"}
+        return {"skipped": why}
     return {
         "params": flattened(fit.params),
         "log_joint": fit.log_joint,
@@ -133,11 +134,9 @@ def _map(fit: MAPFit | None, unconstrained: MAPFit | None) -> dict[str, Any]:
     }
 
 
-def _grid(fit: GridFit | None) -> dict[str, Any]:
-    if fit is None:
-        return {"skipped": "not asked for"}
-    if fit.skipped:
-        return {"skipped": fit.skipped}
+def _grid(fit: GridFit | None, why: str) -> dict[str, Any]:
+    if fit is None or fit.skipped:
+        return {"skipped": why if fit is None else fit.skipped}
     return {
         "mean": flattened(fit.mean),
         "sd": flattened(fit.sd),

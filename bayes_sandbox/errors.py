@@ -28,6 +28,7 @@ class EvidenceError(UserError):
     """An estimator was asked for by name that this model, these draws or this installation cannot serve."""
 
 
+FAILED = "failed: "
 MAX_MESSAGE = 300  # characters of another library's message that a sentence repeats
 
 
@@ -38,7 +39,16 @@ def failure(error: BaseException) -> str:
     'failed: ZeroDivisionError: division by zero'
     """
     text = " ".join(str(error).split())[:MAX_MESSAGE]
-    return f"failed: {type(error).__name__}" + (f": {text}" if text else "")
+    return f"{FAILED}{type(error).__name__}" + (f": {text}" if text else "")
+
+
+def has_failed(reason: str) -> bool:
+    """Whether a reason is that of a step that raised an exception.
+
+    >>> has_failed(failure(ZeroDivisionError())), has_failed("a grid does not fit")
+    (True, False)
+    """
+    return reason.startswith(FAILED)
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:

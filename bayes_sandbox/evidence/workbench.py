@@ -1,7 +1,8 @@
 """What estimators share, made when first asked for: modes, Laplace fit, grid, draws."""
 
+import time
 from collections.abc import Callable, Hashable
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -9,11 +10,12 @@ import numpy as np
 from ..budget import Budget
 from ..coordinates import Coordinates, coordinates_of
 from ..draws import adopt_draws
+from ..errors import UserError, failure
 from ..model import Model
 from ..optimization import LaplaceFit, fit_laplace
 from ..parts import Parts, made, nowhere
 from ..progress import progress_of
-from ..quadrature import GridFit, fit_grid
+from ..quadrature import GridFit, declined, fit_grid
 from ..records import Evidence
 from ..sampling import NUTSFit, fit_nuts
 from ..seeds import as_rng
@@ -41,6 +43,7 @@ class Workbench:
         self.model, self.seed, self.budget, self.progress = model, seed, Budget(budget), progress
         self._draws, self.nuts_options, self.parts = draws, dict(nuts_options or {}), parts
         self.done: dict[str, Evidence] = {}
+        self._failed: dict[str, Exception] = {}
         self._shared: dict[Hashable, Any] = {}
 
     @property
@@ -54,11 +57,24 @@ class Workbench:
     @cached_property
     def laplace(self) -> LaplaceFit:
         with self.budget.aside(), progress_of(self.progress).stage("a Gaussian at the mode"):
-            return made(self.parts, "laplace", lambda: fit_laplace(self.model, seed=self.seed))
+            fit = partial(fit_laplace, self.model, seed=self.seed)
+            return self._tried("laplace", lambda: made(self.parts, "laplace", fit))
 
     @cached_property
     def grid(self) -> GridFit:
-        """A grid's fit, made once; modes that it met are known to whoever asks for the modes from then on."""
+        """A grid's fit, made once; modes that it met are known to whoever asks for the modes from then on.
+
+        A fit that fails is a declined one, with the reason.
+        """
+        started = time.perf_counter()
+        try:
+            return self._grid()
+        except UserError:
+            raise
+        except Exception as error:
+            return declined(self.model, failure(error), started)
+
+    def _grid(self) -> GridFit:
         options = {"seed": self.seed, "laplace": self.laplace, "progress": self.progress}
         with self.budget.spending():
             left = max(self.budget.left, NO_TIME)
@@ -73,9 +89,18 @@ class Workbench:
             return adopt_draws(self.model, self._draws)
         options = {"seed": self.seed, "laplace": self.laplace, "progress": self.progress}
         with self.budget.aside():  # how long it is to run was said in draws
-            return made(
-                self.parts, "nuts", lambda: fit_nuts(self.model, **options, **{**NUTS_OPTIONS, **self.nuts_options})
-            )
+            fit = partial(fit_nuts, self.model, **options, **{**NUTS_OPTIONS, **self.nuts_options})
+            return self._tried("nuts", lambda: made(self.parts, "nuts", fit))
+
+    def _tried[Fit](self, name: str, fit: Callable[[], Fit]) -> Fit:
+        """Return a fit that several estimators need; one that failed raises its error again and is not repeated."""
+        if name in self._failed:
+            raise self._failed[name]
+        try:
+            return fit()
+        except Exception as error:
+            self._failed[name] = error
+            raise
 
     def prior_positions(self, rng: np.random.Generator, n: int) -> np.ndarray:
         """Return positions (n, d) drawn from the prior, as many at a time as one program draws."""
@@ -110,15 +135,26 @@ class Workbench:
         return {**NUTS_OPTIONS, **self.nuts_options}["num_chains"] * self.num_steps_predicted * GRADIENT
 
     def estimate(self, name: str, run: Callable[["Workbench"], Evidence]) -> Evidence:
-        """Return an estimator's answer, made once; none is begun when nothing is left of the budget."""
+        """Return an estimator's answer, made once; none is begun when nothing is left of the budget.
+
+        An estimator that fails gives an untrusted answer with the reason. It is not kept, so that a resumed run tries
+        again. A `UserError` is about the arguments and is raised.
+        """
         part = f"evidence:{name}"
         if name not in self.done:
             done = name in self.__dict__  # a grid, or modes, of which only the number is asked
             if not self.budget.left and not done and self.parts.recall(part) is None:
                 why = f"the budget of {self.budget.total:g} s was spent before it began; raise it"
                 return Evidence(name, np.nan, np.inf, 0, 0.0, False, (why,))
-            with self.budget.spending():
-                self.done[name] = made(self.parts, part, lambda: run(self))
+            started = time.perf_counter()
+            try:
+                with self.budget.spending():
+                    self.done[name] = made(self.parts, part, lambda: run(self))
+            except UserError:
+                raise
+            except Exception as error:
+                seconds = time.perf_counter() - started
+                self.done[name] = Evidence(name, np.nan, np.inf, 0, seconds, False, (failure(error),))
         return self.done[name]
 
     def remembered(self, key: Hashable, make: Callable[[], Any]) -> Any:

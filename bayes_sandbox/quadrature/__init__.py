@@ -1,7 +1,7 @@
 """Summing: how much lies under the surface?"""
 
 from .choose import USUAL_NODES, affordable
-from .grid import GridFit, fit_grid, integrate_likelihood, num_nodes_predicted
+from .grid import GridFit, declined, fit_grid, integrate_likelihood, num_nodes_predicted
 from .posterior import Marginal
 
 __all__ = [
@@ -9,6 +9,7 @@ __all__ = [
     "GridFit",
     "Marginal",
     "affordable",
+    "declined",
     "fit_grid",
     "integrate_likelihood",
     "num_nodes_predicted",

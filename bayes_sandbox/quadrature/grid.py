@@ -152,21 +152,21 @@ def fit_grid(
     before = coords.num_evaluations
     few = steering_of(model, coords, seed) if rule == "auto" and model.dimension > CELLS_UP_TO else None
     if not few and not fits(model.dimension, max_nodes):
-        return _declined(model, declined_sentence(model.dimension, max_nodes, rate), started)
+        return declined(model, declined_sentence(model.dimension, max_nodes, rate), started)
     laplace = laplace or fit_laplace(model, seed=seed)
     job = Job(
         model, coords, laplace, tolerance, max_nodes, seed, draws, progress_of(progress), precision == "float32", few
     )
     job.count_from(before)
     if job.frame is None and not len(job.points.finite().positions):
-        return _declined(model, "no point tried had a finite density; there is nothing to sum", started)
+        return declined(model, "no point tried had a finite density; there is nothing to sum", started)
     if rule == "auto":
         job.look_further()
     tried = try_rules(rule, job)
     if not tried:
         fitting = fits(model.dimension, max_nodes)
         why = _too_fine(job) if fitting else declined_sentence(model.dimension, max_nodes, rate)
-        return _declined(model, why, started)
+        return declined(model, why, started)
     return _record(job, *most_credible(tried), started)
 
 
@@ -301,7 +301,8 @@ def _marginals(job: Job, integral: Integral, draws: dict[str, np.ndarray]) -> di
     return {label: one(i) for i, label in enumerate(job.model.parameters)}
 
 
-def _declined(model: Model, why: str, started: float) -> GridFit:
+def declined(model: Model, why: str, started: float) -> GridFit:
+    """Return the fit of a grid that was not computed, with the reason; `started` is a `time.perf_counter()`."""
     nothing = {n: np.full(s, np.nan) for n, s in model.structure.shapes.items()}
     seconds = time.perf_counter() - started
     return GridFit(
