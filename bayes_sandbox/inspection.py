@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
@@ -35,10 +36,11 @@ class Structure:
 
 def inspect_program(program: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Structure:
     """Trace a program twice and return its `Structure`; raise `ModelError` for what cannot be fitted."""
-    traces = [_trace(program, args, kwargs, seed) for seed in (0, 1)]
-    for site in traces[0].values():
+    trace, again = (_trace(program, args, kwargs, 0) for _ in range(2))
+    for site in trace.values():
         _check_kind(site)
-    samples = {n: s for n, s in traces[0].items() if s["type"] == "sample"}
+    _check_repeats(trace, again)
+    samples = {n: s for n, s in trace.items() if s["type"] == "sample"}
     latent = {n: s for n, s in samples.items() if not s["is_observed"]}
     factors = {n: s for n, s in samples.items() if s["is_observed"] and isinstance(bare(s["fn"]), dist.Unit)}
     data = {n: s for n, s in samples.items() if s["is_observed"] and n not in factors}
@@ -51,7 +53,7 @@ def inspect_program(program: Callable[..., Any], args: tuple[Any, ...], kwargs: 
         )
     for name, site in latent.items():
         _check_latent(name, site)
-    guarded = tuple(n for n in data if not _same_support(data[n], traces[1][n]))
+    guarded = _guarded(data, lambda: _trace(program, args, kwargs, 1))
     for name, site in data.items():
         _check_data(name, site, fixed_support=name not in guarded)
     return Structure(
@@ -124,6 +126,11 @@ def _check_kind(site: Any) -> None:
 
 
 def _check_latent(name: str, site: Any) -> None:
+    if _holds_delta(site["fn"]):
+        raise ModelError(
+            f"{name!r} has a Delta distribution as its prior, which has no density: it is a constant, not a parameter; "
+            "use numpyro.deterministic, pass it as an input, or give it a narrow continuous prior"
+        )
     support = site["fn"].support
     if support is None or support.is_discrete:
         raise ModelError(
@@ -134,10 +141,19 @@ def _check_latent(name: str, site: Any) -> None:
         raise ModelError(f"{name!r} is not real-valued; only real parameters are supported")
 
 
+def _holds_delta(fn: Any) -> bool:
+    """Whether a distribution is a point mass, or a mixture with one."""
+    fn = bare(fn)
+    inside = [getattr(fn, "base_dist", None), *(getattr(fn, "component_distributions", None) or ())]
+    return isinstance(fn, dist.Delta) or any(_holds_delta(f) for f in inside if f is not None)
+
+
 def _check_data(name: str, site: Any, fixed_support: bool) -> None:
     fn, value = site["fn"], np.asarray(site["value"])
     if value.dtype == object or value.dtype.kind not in "biuf":
-        raise ModelError(f"the data of {name!r} must be numbers, got dtype {value.dtype}")
+        raise ModelError(
+            f"the data of {name!r} must be real numbers, got dtype {value.dtype}; convert them with numpy.asarray"
+        )
     if value.dtype == np.float32:
         warnings.warn(
             f"the data of {name!r} arrived in float32: its digits beyond the seventh are rounding; pass float64",
@@ -192,6 +208,45 @@ def _masked(site: Any) -> np.ndarray:
 
 def _num_observed(site: Any) -> int:
     return int((~_masked(site)).sum())
+
+
+def _check_repeats(one: Any, other: Any) -> None:
+    """Raise `ModelError` where two runs of a program at one point are not the same."""
+    for name, site in one.items():
+        if site["type"] not in ("sample", "deterministic"):
+            continue
+        if name not in other or not _same(_numbers(site), _numbers(other[name])):
+            raise ModelError(
+                f"the program is not the same when it is run twice at one point: {name!r} differs; it draws random "
+                "numbers in Python (numpy.random) or changes its own data; draw them once and pass them as an argument"
+            )
+
+
+def _numbers(site: Any) -> list[np.ndarray]:
+    """Return every number that the density of a site depends on."""
+    fn = site.get("fn")
+    parts = site["value"], vars(fn) if hasattr(fn, "log_prob") else None, site.get("scale")
+    leaves = jax.tree.leaves(parts)
+    return [np.asarray(x) for x in leaves if isinstance(x, bool | int | float | np.ndarray | np.generic | jax.Array)]
+
+
+def _same(one: list[np.ndarray], other: list[np.ndarray]) -> bool:
+    """Whether two lists of numbers are equal; NaN equals NaN."""
+    if len(one) != len(other):
+        return False
+    return all(
+        np.array_equal(a, b, equal_nan=a.dtype.kind in "fc" and b.dtype.kind in "fc") for a, b in zip(one, other)
+    )
+
+
+def _guarded(data: Mapping[str, Any], trace_elsewhere: Callable[[], Any]) -> tuple[str, ...]:
+    """Return the observed sites whose support moves with the parameters.
+
+    A bound that is a Python number, or none, cannot depend on a parameter; only other bounds need a second point.
+    """
+    open_ones = [n for n, s in data.items() if any(hasattr(x, "dtype") for x in jax.tree.leaves(s["fn"].support))]
+    elsewhere = trace_elsewhere() if open_ones else {}
+    return tuple(n for n in open_ones if not _same_support(data[n], elsewhere[n]))
 
 
 def _same_support(one: Any, other: Any) -> bool:

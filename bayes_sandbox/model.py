@@ -15,14 +15,16 @@ import numpyro.distributions as dist
 from numpyro import handlers
 from numpyro.infer.util import compute_log_probs
 
+from .arguments import integer, mapping, shown, text
 from .compiler import compiled
+from .data import as_array, owned, owned_distribution
 from .errors import ModelError, suggestion
 from .inspection import Structure, inspect_program
 from .naming import describe, labels
 from .program import (
     OBSERVED,
     Entry,
-    as_array,
+    LatentDraws,
     as_many_as_observed,
     check_pair,
     pair_program,
@@ -88,10 +90,11 @@ class Model:
     ):
         inputs = {} if inputs is None else inputs
         check_pair(prior, likelihood, inputs, observed)
-        self._pair: dict[str, Any] | None = {"prior": dict(prior), "likelihood": likelihood}
+        entries = {k: owned_distribution(entry) for k, entry in prior.items()}
+        self._pair: dict[str, Any] | None = {"prior": entries, "likelihood": likelihood}
         known = {k: as_array(v, f"input {k!r}") for k, v in inputs.items()}
         data = as_array(observed, "observed")
-        self._assemble(pair_program(prior, likelihood), (), {OBSERVED: data, **known}, name)
+        self._assemble(pair_program(entries, likelihood), (), {OBSERVED: data, **known}, text(name, "name"))
 
     @classmethod
     def from_numpyro(cls, program: Callable[..., Any], *args: Any, name: str | None = None, **kwargs: Any) -> "Model":
@@ -111,11 +114,18 @@ class Model:
         1
         """
         if isinstance(program, Model) or not callable(program):
-            raise ModelError(f"from_numpyro takes a NumPyro program (a function), got {type(program).__name__}")
+            raise ModelError(
+                f"from_numpyro takes a NumPyro program (a function), got {shown(program)}; pass the function itself, "
+                "and its arguments after it"
+            )
+        if name is not None:
+            text(name, "name")
         try:
             inspect.signature(program).bind(*args, **kwargs)
         except TypeError as error:
             raise ModelError(f"the program cannot be called with these arguments: {error}") from error
+        args = tuple(owned(v, f"argument {i} of the program") for i, v in enumerate(args, 1))
+        kwargs = {k: owned(v, f"argument {k!r} of the program") for k, v in kwargs.items()}
         model = cls.__new__(cls)
         model._pair = None
         model._assemble(program, args, kwargs, str(name or getattr(program, "__name__", "model")))
@@ -124,7 +134,7 @@ class Model:
     def _assemble(
         self, program: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any], name: str
     ) -> None:
-        self.name = str(name)
+        self.name = name
         self._program, self._args, self._kwargs = program, args, dict(kwargs)
         self.compiled: Any = None  # what `coordinates` compiles for this model is kept here
         self.structure: Structure = inspect_program(program, args, self._kwargs)
@@ -185,11 +195,11 @@ class Model:
         return log_probs, trace
 
     def _checked(self, params: Params) -> dict[str, jax.Array]:
-        values = {}
+        values, params = {}, mapping(params, "params", "parameter name -> value")
         for name, shape in self.structure.shapes.items():
             if name not in params:
-                raise ModelError(f"params lacks {name!r}{suggestion(name, params)}")
-            values[name] = jnp.asarray(params[name], float)
+                raise ModelError(f"params lacks {name!r}{suggestion(name, map(str, params))}")
+            values[name] = _real(name, params[name])
             if values[name].shape != shape:
                 raise ModelError(
                     f"params[{name!r}] has shape {values[name].shape}, expected {shape}: "
@@ -201,6 +211,7 @@ class Model:
 
     def sample_prior(self, key: Any, n: int) -> dict[str, jax.Array]:
         """Return `n` draws from the prior: name → array (n, …). Raises `ModelError` where the prior is improper."""
+        n = integer(n, "n", at_least=1, example=1000)
         self.require_proper("be sampled from its prior")
 
         size = -(-n // PRIOR_BATCH) * PRIOR_BATCH
@@ -219,6 +230,11 @@ class Model:
             return {name: trace[name]["value"] for name in self.structure.shapes}
 
         return compiled(jax.vmap(one), hasty=True)
+
+    def trace_prior(self, key: jax.Array, draw: Callable[[Any, Any], Any]) -> None:
+        """Run the program once with latent values chosen by `draw(site, key)`, a key of its own for each site."""
+        with undisturbed(), numpyro.validation_enabled(False), handlers.trace(), LatentDraws(draw):
+            handlers.seed(self._program, key)(*self._args, **self._kwargs)
 
     def predict(self, key: Any, params: Params) -> dict[str, jax.Array]:
         """Return new data of the observed sites at one point θ. Raises `ModelError` where there are only factors."""
@@ -368,6 +384,18 @@ def _check_known(data: Mapping[str, Any], known: Any) -> None:
     for name in data:
         if name not in known:
             raise ModelError(f"with_data: there is no {name!r}{suggestion(name, known)}")
+
+
+def _real(name: str, value: Any) -> jax.Array:
+    """Return the value of a parameter as a JAX array of floats."""
+    try:
+        if np.iscomplexobj(value):
+            raise TypeError("it is complex")
+        return jnp.asarray(value, float)
+    except (TypeError, ValueError) as error:
+        raise ModelError(
+            f"params[{name!r}] must be a number or an array of numbers, got {shown(value)}; pass its value"
+        ) from error
 
 
 def _is_numeric(value: Any) -> bool:

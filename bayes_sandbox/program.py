@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import jax.numpy as jnp
-import numpy as np
 import numpyro
 import numpyro.distributions as dist
 from jax import lax
@@ -85,26 +84,17 @@ def pair_program(prior: Mapping[str, Entry], likelihood: Callable[..., Any]) -> 
     return program
 
 
-def as_array(value: Any, role: str) -> Any:
-    """Return data or an input as a JAX array; a scalar input stays a Python number."""
-    try:
-        array = np.asarray(value)
-    except ValueError as error:
-        raise ModelError(f"{role} must be an array of numbers: {error}") from error
-    if array.dtype == object or array.dtype.kind not in "biuf":
-        raise ModelError(f"{role} must be an array of numbers, got dtype {array.dtype}")
-    if role != "observed" and array.dtype.kind == "f" and np.isnan(array).any():
-        raise ModelError(f"{role} has {int(np.isnan(array).sum())} NaN; drop these rows")
-    # Scalars stay Python numbers, usable as sizes; arrays become JAX's, which a parameter may index.
-    return jnp.asarray(array) if array.ndim or role == "observed" else array.item()
-
-
 def check_pair(prior: Any, likelihood: Any, inputs: Any, observed: Any) -> None:
     """Raise `ModelError` where the parts cannot be bound to one another by name."""
     if not isinstance(prior, Mapping) or not prior:
-        raise ModelError(f"prior must be a non-empty mapping of name -> distribution, got {_name(prior)}")
+        raise ModelError(
+            f"prior must be a non-empty mapping of name -> distribution, got {_name(prior)}; write for example "
+            'prior={"mu": dist.Normal(0, 1)}'
+        )
     if not isinstance(inputs, Mapping):
-        raise ModelError(f"inputs must be a mapping of name -> array, got {_name(inputs)}")
+        raise ModelError(
+            f'inputs must be a mapping of name -> array, got {_name(inputs)}; write for example inputs={{"x": x}}'
+        )
     if observed is None:
         raise ModelError("observed is None: a model without data has no evidence; pass observed=the_data")
     if isinstance(likelihood, dist.Distribution) or not callable(likelihood):
@@ -176,6 +166,18 @@ class _Expanded(Messenger):
         batch = shape[: len(shape) - msg["fn"].event_dim]
         if tuple(msg["fn"].batch_shape) != batch:
             msg["fn"] = msg["fn"].expand(batch)
+
+
+class LatentDraws(Messenger):
+    """Chooses the value of each latent site by a function of the site and a key; the program is seeded within."""
+
+    def __init__(self, draw: Callable[[Any, Any], Any]):
+        self.draw = draw
+        super().__init__(None)
+
+    def process_message(self, msg: Any) -> None:
+        if msg["type"] == "sample" and not msg["is_observed"] and msg["value"] is None:
+            msg["value"] = self.draw(msg, msg["kwargs"]["rng_key"])
 
 
 class _ReplacePrior(Messenger):
