@@ -77,7 +77,9 @@ class StudentMixture:
     def fitted(self, x: np.ndarray, weight: np.ndarray) -> "StudentMixture":
         """Return the mixture one EM step closer to weighted points (Cappé et al. 2008, section 4.2)."""
         log_parts, distances = self.parts(x)
-        share = np.exp(log_parts - logsumexp(log_parts, axis=1, keepdims=True)) * weight[:, None]
+        log_total = logsumexp(log_parts, axis=1, keepdims=True)
+        reached = np.isfinite(log_total)  # a point too far from every component pulls on none
+        share = np.where(reached, np.exp(log_parts - np.where(reached, log_total, 0.0)), 0.0) * weight[:, None]
         d = x.shape[1]
         weights, centres, scales = [], [], []
         for k, df in enumerate(self.df):

@@ -54,7 +54,8 @@ class Affine:
         return self.centre + z @ self.scale.T, np.full(len(z), self._log_det)
 
     def to_latent(self, u: np.ndarray) -> Mapped:
-        return solve_triangular(self.scale, (u - self.centre).T, lower=True).T, np.full(len(u), self._log_det)
+        off = (u - self.centre).T  # not finite where the link before this one does not reach
+        return solve_triangular(self.scale, off, lower=True, check_finite=False).T, np.full(len(u), self._log_det)
 
 
 @dataclass(frozen=True)
@@ -267,9 +268,16 @@ def given_few(coords: Coordinates, draws: np.ndarray, rng: np.random.Generator) 
 
     A normal has no third derivatives: coordinates that take part in them are left out, the largest part first.
     """
-    d = draws.shape[1]
-    if not 2 < d <= LARGEST_BENT:
+    if not 2 < draws.shape[1] <= LARGEST_BENT:
         return None
+    try:
+        return _given_few(coords, draws, rng)
+    except np.linalg.LinAlgError:  # chains that hardly moved: their covariance is singular
+        return None
+
+
+def _given_few(coords: Coordinates, draws: np.ndarray, rng: np.random.Generator) -> GivenFew | None:
+    d = draws.shape[1]
     precision = np.linalg.inv(np.cov(draws.T) + 1e-9 * np.diag(draws.var(axis=0)))
     probes = draws[rng.choice(len(draws), size=PROBES, replace=False)]
     found = (np.asarray(_third_derivatives(coords, p)) for p in probes)

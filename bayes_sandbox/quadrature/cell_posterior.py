@@ -122,5 +122,8 @@ def _curve(theta: np.ndarray, share: np.ndarray, density: np.ndarray, mass: floa
     if high - low > 60 * (outer - inner):
         inside = theta[(theta >= low) & (theta <= high)]
         x = np.interp(np.linspace(0, 1, 4 * FINE), np.linspace(0, 1, len(inside)), inside)
-    height = np.interp(x, theta, density)
+    with np.errstate(over="ignore", invalid="ignore"):  # the slope between neighbours close to zero may overflow
+        height = np.interp(x, theta, density)
+    below = density[np.searchsorted(theta[:-1], x, side="right") - 1]
+    height = np.where(np.isfinite(height), height, below)
     return Marginal(x, height / np.trapezoid(height, x), np.interp(x, theta, cdf), mass)

@@ -25,6 +25,7 @@ CELLS_UP_TO = 5  # dimensions
 FEWEST = 1e5  # densities below which cells cannot show what they can do
 MOST_MODES = 24
 QUICK_TRAPEZOID = 2e6  # nodes, beyond which cells are the better way
+MAX_EXPONENT = 300  # of ten: close to the largest float
 MEASURED = 0.05  # seconds, of densities, that say how fast they are
 
 
@@ -103,14 +104,18 @@ def affordable(coords: Coordinates, max_evaluations: float, budget: float) -> tu
 
 def fits(dimension: int, max_nodes: float) -> bool:
     """Whether any rule could settle within the nodes allowed: one rung of the ladder that settles on smooth humps."""
-    return float(USUAL_NODES) ** dimension <= max_nodes
+    return bool(dimension * np.log(USUAL_NODES) <= np.log(max_nodes))
 
 
 def declined_sentence(dimension: int, max_nodes: float, rate: float) -> str:
     """Return the sentence that is the curse of dimensionality."""
-    needed = float(USUAL_NODES) ** dimension
+    exponent = dimension * np.log10(USUAL_NODES)  # the number itself may be beyond what a float holds
+    number, about = f"1e+{exponent:.0f}", "more than"
+    needed = 10.0 ** min(exponent, MAX_EXPONENT)
+    if exponent < MAX_EXPONENT:
+        number, about = f"{needed:.1e}", "about"
     return (
-        f"a grid of {USUAL_NODES} nodes along each of {dimension} axes has {needed:.1e} nodes, about "
+        f"a grid of {USUAL_NODES} nodes along each of {dimension} axes has {number} nodes, {about} "
         f"{_duration(needed / rate)} at {rate:.1e} densities per second, and {max_nodes:.1e} fit the budget; "
         "use bridge or importance sampling instead"
     )

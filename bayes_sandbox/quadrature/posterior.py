@@ -1,6 +1,7 @@
 """The posterior from a grid: a curve for each component, quantiles, and draws with their effective sample size."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -18,6 +19,8 @@ from .subdivision import Points
 from .summing import Summer
 
 FINE = 2001  # points of a curve
+NUM_KDE_POINTS = 501  # of a curve estimated from draws
+MIN_STEP = 1e-140  # of a component's range: the slope over a smaller step, squared, is beyond float64
 TOLD = 100  # roundings from one node to the next
 COARSE = 0.01  # of the mass, between two neighbours on a curve
 NUM_CHAINS, NUM_DRAWS = 4, 1000
@@ -119,6 +122,8 @@ def _curve(x: np.ndarray, slope: np.ndarray, axis: Axis, share: np.ndarray, mass
     t, x, slope, share = t[keep], x[keep], np.abs(slope[keep]), share[keep]
     if x[-1] < x[0]:
         t, x, slope, share = -t[::-1], x[::-1], slope[::-1], share[::-1]
+    if not np.ptp(x) > 0:  # every node is the same number to float64: there is no curve
+        return _point(x[0])
     log_g = CubicSpline(t, np.log(share / step))  # density of t
     dense = np.linspace(t[0], t[-1], 8 * FINE)
     cumulative = CubicSpline(dense, np.exp(log_g(dense))).antiderivative()(dense)
@@ -142,9 +147,16 @@ def _curve(x: np.ndarray, slope: np.ndarray, axis: Axis, share: np.ndarray, mass
     return Marginal(xs, density * (cdf[-1] - cdf[0]) / np.trapezoid(density, xs), cdf, mass)
 
 
-def _inverse(t: np.ndarray, x: np.ndarray) -> CubicSpline:
-    rising = np.r_[True, np.diff(x) > 0]
-    return PchipInterpolator(x[rising], t[rising])
+def _inverse(t: np.ndarray, x: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """Return t as a function of x, from the nodes at which x exceeds all x before by more than `MIN_STEP` of its range.
+
+    Rounding makes x fall between neighbours near an edge, and slopes over smaller steps overflow.
+    """
+    origin, size = x[0], x[-1] - x[0]
+    unit = (x - origin) / size
+    rising = np.r_[True, unit[1:] > np.maximum.accumulate(unit)[:-1] + MIN_STEP]
+    t_of_unit = PchipInterpolator(unit[rising], t[rising])
+    return lambda at: np.asarray(t_of_unit((at - origin) / size))
 
 
 @dataclass(frozen=True)
@@ -181,12 +193,18 @@ def drawn_marginal(draws: np.ndarray) -> Marginal:
     from scipy.stats import gaussian_kde
 
     flat = draws.reshape(-1)
-    x = np.linspace(flat.min(), flat.max(), 501)
-    if x[0] == x[-1]:
-        return Marginal(x, np.full(501, np.nan), np.full(501, np.nan), np.nan)
+    if not np.isfinite(flat).all() or flat.min() == flat.max():
+        return _point(flat[0])
+    x = np.linspace(flat.min(), flat.max(), NUM_KDE_POINTS)
     density = gaussian_kde(flat)(x)
     cdf = np.cumsum(density)
     return Marginal(x, density / np.trapezoid(density, x), cdf / cdf[-1], np.nan)
+
+
+def _point(x: float) -> Marginal:
+    """Return the marginal of a component that has one value only."""
+    unknown = np.full(NUM_KDE_POINTS, np.nan)
+    return Marginal(np.full(NUM_KDE_POINTS, x), unknown, unknown, np.nan)
 
 
 @dataclass(frozen=True)
@@ -292,7 +310,7 @@ def interpolant(coords: Coordinates, integral: TensorIntegral, max_nodes: int) -
     step = (upper - lower) / (per_axis - 1)
     mesh = np.meshgrid(*(low + by * np.arange(per_axis) for low, by in zip(lower, step)), indexing="ij")
     t = np.stack(mesh, axis=-1)
-    values = coords.log_density_many(frame.position(np.sinh(t)))
+    values = _bounded(coords.log_density_many(frame.position(np.sinh(t))))
     log_g = values + np.log(np.cosh(t)).sum(axis=-1) + frame.log_det
     return Interpolant(coords, integral, np.exp(log_g - log_g.max()), float(log_g.max()), lower, step)
 
@@ -303,8 +321,13 @@ def draw_from_grid(
     """Draw from the interpolant of the density over a grid that fits in memory, and weigh by the truth."""
     proposal = interpolant(coords, integral, max_nodes)
     x, log_q = proposal.sample(rng, num)
-    drawn, _ = proposal.choose(rng, points, x, log_q, coords.log_density_many(x))
+    drawn, _ = proposal.choose(rng, points, x, log_q, _bounded(coords.log_density_many(x)))
     return replace(drawn, lost=proposal.saturated_share)
+
+
+def _bounded(log_density: np.ndarray) -> np.ndarray:
+    """Return log densities with −∞ for +∞: a parameter that underflows to an edge of its support has no density."""
+    return np.where(log_density == np.inf, -np.inf, log_density)
 
 
 def _interpolate(heights: np.ndarray, where: np.ndarray) -> np.ndarray:
