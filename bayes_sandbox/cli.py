@@ -13,6 +13,7 @@ FAILED, USAGE, INTERRUPTED = 1, 2, 130
 
 _BUDGET = "For the grid and all estimators of log p(D) together.  [120]"
 _EVIDENCE = "Estimators of log p(D), or none.  [laplace,grid,importance,bridge; tempering if none is trusted]"
+_FORCE = "Accept a folder that holds other files. They are kept."
 _FILE, _FOLDER = click.Path(dir_okay=False, path_type=Path), click.Path(path_type=Path)
 
 _RUN_OPTIONS = (
@@ -28,7 +29,8 @@ _RUN_OPTIONS = (
     click.option("--set", "settings", metavar="NAME=VALUE", multiple=True, help="An argument of make_model."),
     click.option("--draws", metavar="FILE", type=_FILE, help="A finished NUTS run (netCDF) instead of a new one."),
     click.option("--strict", is_flag=True, help="Exit with 3 if diagnostics fail, else 4 if methods disagree."),
-    click.option("--resume", metavar="RUN_DIR", type=_FOLDER, help="Continue a run: finished draws are kept."),
+    click.option("--resume", metavar="RUN_DIR", type=_FOLDER, help="Continue a run: finished results are kept."),
+    click.option("--force", is_flag=True, help=_FORCE),
     click.option("--no-progress", is_flag=True, help="No progress bars on stderr."),
     click.option("--no-cache", is_flag=True, help="Keep no compiled programs in the user's cache folder."),
     click.option("--traceback", "show_traceback", is_flag=True, help="Show where an error came from."),
@@ -97,6 +99,7 @@ def explain(script: Path, form: str, settings: tuple[str, ...], show_traceback: 
 @click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same answer.")
 @click.option("--set", "settings", metavar="NAME=VALUE", multiple=True, help="An argument of the study.")
 @click.option("--resume", metavar="DIR", type=_FOLDER, help="Continue a study: finished tasks are kept.")
+@click.option("--force", is_flag=True, help=_FORCE)
 @click.option("--workers", metavar="N", type=click.IntRange(1), help="So many processes, where tasks are many.")
 @click.option("--no-progress", is_flag=True, help="No progress bars on stderr.")
 @click.option("--no-cache", is_flag=True, help="Keep no compiled programs in the user's cache folder.")
@@ -178,6 +181,7 @@ def entry() -> None:
 def _guarded(action: Callable[[], int], options: dict[str, Any]) -> None:
     """Run an action and exit with its code; an error becomes one sentence on stderr and its exit code."""
     from .errors import UserError
+    from .folders import StorageError
 
     try:
         code = action()
@@ -186,11 +190,10 @@ def _guarded(action: Callable[[], int], options: dict[str, Any]) -> None:
     except Exception as error:
         if options.get("show_traceback"):
             raise
-        known = isinstance(error, UserError)
         text = " ".join(str(error).split())
-        _fail(
-            USAGE if known else FAILED, text if known else f"{type(error).__name__}: {text} (--traceback shows where)"
-        )
+        if isinstance(error, UserError | StorageError):
+            _fail(USAGE if isinstance(error, UserError) else FAILED, text)
+        _fail(FAILED, f"{type(error).__name__}: {text} (--traceback shows where)")
     sys.exit(code)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from .checkpoints import NO_CHECKPOINTS, Checkpoints, cached
 from .document import document, flattened
 from .errors import EvidenceError, SamplingError, UserError, failure, has_failed, suggestion
 from .evidence import DEFAULT, SECOND_TRY, Evidence, check_methods, estimate_with
@@ -18,7 +19,6 @@ from .evidence.tempering import LARGEST_DIMENSION, LARGEST_ERROR
 from .evidence.workbench import Workbench
 from .model import Model, require_model
 from .optimization import LaplaceFit, MAPFit, fit_map
-from .parts import Parts, made, nowhere
 from .progress import progress_of
 from .quadrature import USUAL_NODES, GridFit, affordable, integrate_likelihood
 from .sampling import NUTSFit, compiled_beside
@@ -27,6 +27,7 @@ APART = 4.0  # standard errors at which two answers contradict each other
 SD_APART = 0.05
 NEARLY_SETTLED = 1e-3  # nats: moments are good to a few parts in a thousand
 METHODS = ("map", "grid", "nuts")
+RECORDS = (Evidence, MAPFit, LaplaceFit, GridFit, NUTSFit)  # what checkpoints of a comparison contain
 _COORDINATES = ("params", "unconstrained")
 
 
@@ -107,11 +108,14 @@ class Comparison:
 
         return figures(self.to_datatree(), self.to_dict())
 
-    def report(self, folder: str | Path) -> Path:
-        """Write run.json, posterior.nc, summary.csv, plots/*.svg and report.html; return the report's path."""
+    def report(self, folder: str | Path, *, force: bool = False) -> Path:
+        """Write run.json, posterior.nc, summary.csv, plots/*.svg and report.html; return the report's path.
+
+        A folder with files that this package did not write is refused unless `force` is given; they are kept anyway.
+        """
         from .report import write_run
 
-        return write_run(self, Path(folder))
+        return write_run(self, Path(folder), force=force)
 
 
 def compare(
@@ -120,7 +124,7 @@ def compare(
     methods: Iterable[str] = METHODS,
     evidence: Iterable[str] | None = None,
     draws: Any = None,
-    parts: Parts = nowhere,
+    checkpoints: Checkpoints = NO_CHECKPOINTS,
     num_warmup: int = 1000,
     num_samples: int = 1000,
     num_chains: int = 4,
@@ -142,8 +146,9 @@ def compare(
         A finished NUTS run to use instead of a new one.
     budget
         Seconds for the grid and all estimators together; modes and NUTS, whose length is said in draws, do not count.
-    parts
-        Where finished parts are kept and recalled from. Interrupted (Ctrl-C), the comparison is of what was finished.
+    checkpoints
+        Where finished results are kept, and recalled from. After an interruption (Ctrl-C) the comparison contains what
+        was finished.
 
     Examples
     --------
@@ -162,7 +167,7 @@ def compare(
     started = time.perf_counter()
     options = {"num_warmup": num_warmup, "num_samples": num_samples, "num_chains": num_chains}
     bench = Workbench(
-        model, seed=seed, draws=draws, budget=budget, progress=progress, nuts_options=options, parts=parts
+        model, seed=seed, draws=draws, budget=budget, progress=progress, nuts_options=options, checkpoints=checkpoints
     )
     run = _Run(bench)
     with _compiled_beside(bench, wanted):
@@ -202,7 +207,7 @@ def compare(
 
 def _compiled_beside(bench: Workbench, wanted: list[str]) -> AbstractContextManager[None]:
     """Have the sampler compiled while modes are searched, where there will be chains to run."""
-    if "nuts" not in wanted or bench.has_draws or bench.parts.recall("nuts") is not None:
+    if "nuts" not in wanted or bench.has_draws or bench.checkpoints.recall("nuts") is not None:
         return nullcontext()
     return compiled_beside(bench.model, bench.nuts_options["num_warmup"], bench.nuts_options["num_chains"])
 
@@ -244,7 +249,7 @@ class _Run:
             with progress_of(self._bench.progress).stage("climbing to the mode, in both coordinates"):
                 return [fit_map(model, coordinates=c, seed=seed) for c in _COORDINATES]
 
-        return self.step("map", lambda: made(self._bench.parts, "map", both)) or []
+        return self.step("map", lambda: cached(self._bench.checkpoints, "map", both)) or []
 
     def nuts(self) -> NUTSFit | None:
         return self.step("nuts", lambda: self._bench.nuts)

@@ -18,6 +18,7 @@ from .quadrature import GridFit
 from .records import Evidence
 from .sampling import NUTSFit
 from .seeds import as_key
+from .variable_names import to_variable
 
 if TYPE_CHECKING:
     from .comparison import Comparison
@@ -26,16 +27,20 @@ Arrays = Mapping[str, Any]
 SAMPLES = ("chain", "draw")
 NUM_PRIOR = 1000
 BATCH = 500
+KEY = ""  # beside the names of sites, of which none is empty
 LARGEST_POINTWISE = (
     10_000_000  # numbers of one group that has one for each draw and observation; beyond, draws are thinned
 )
 
 
 def dataset(arrays: Arrays, leading: Sequence[str] = SAMPLES, attrs: Mapping[str, Any] | None = None) -> xr.Dataset:
-    """Return arrays as an xarray Dataset; dims after `leading` are called `NAME_dim_K`, as ArviZ does."""
+    """Return arrays as an xarray Dataset; dims after `leading` are called `NAME_dim_K`, as ArviZ does.
+
+    A name that a DataTree cannot have (`school/theta`) is percent-encoded; `variable_names.to_site` gives it back.
+    """
     variables, coords = {}, {}
-    for name, array in arrays.items():
-        array = np.asarray(array)
+    for site, array in arrays.items():
+        name, array = to_variable(site), np.asarray(array)
         own = [f"{name}_dim_{k}" for k in range(array.ndim - len(leading))]
         variables[name] = ((*leading, *own), array)
         for dim, size in zip((*leading, *own), array.shape):
@@ -190,7 +195,7 @@ def _predictor(model: Model) -> Any:
         return None
 
     def one(point: Arrays) -> dict[str, jax.Array]:
-        return model.predict(jax.random.wrap_key_data(point["key"]), {k: v for k, v in point.items() if k != "key"})
+        return model.predict(jax.random.wrap_key_data(point[KEY]), {k: v for k, v in point.items() if k != KEY})
 
     return compiled(jax.vmap(one))
 
@@ -200,7 +205,7 @@ def _predictive(model: Model, predictor: Any, draws: Arrays, key: jax.Array) -> 
         return None
     kept, index = _thinned(model, draws)
     keys = np.asarray(jax.random.key_data(jax.random.split(key, next(iter(kept.values())).shape[:2])))
-    return dataset(_each(predictor, {**kept, "key": keys})).assign_coords(draw=index)
+    return dataset(_each(predictor, {**kept, KEY: keys})).assign_coords(draw=index)
 
 
 def _prior(model: Model, predictor: Any, key: jax.Array) -> dict[str, xr.Dataset | None]:

@@ -10,6 +10,7 @@ from .diagnostics import diagnose
 from .errors import EvidenceError, suggestion
 from .model import Model
 from .sampling import NUTSFit
+from .variable_names import to_site
 
 STATS: dict[str, type] = {
     "diverging": bool,
@@ -85,7 +86,7 @@ def _read(draws: Any) -> tuple[Mapping[str, Any], dict[str, np.ndarray]]:
         if "sample_stats" in draws.children:
             stats = draws["sample_stats"].dataset
             found = {k: np.asarray(stats[k].values).astype(t) for k, t in STATS.items() if k in stats}
-        return {str(k): v.values for k, v in data.data_vars.items()}, found
+        return {to_site(str(k)): v.values for k, v in data.data_vars.items()}, found
     if isinstance(draws, Mapping):
         return draws, {}
     raise EvidenceError(

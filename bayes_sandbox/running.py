@@ -3,25 +3,26 @@
 import json
 import os
 import shlex
-import shutil
 import sys
 import textwrap
 from collections.abc import Callable
-from contextlib import redirect_stdout
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
-from . import __version__
+from .checkpoints import NO_CHECKPOINTS, Checkpoints, FolderCheckpoints, remove_checkpoints
 from .errors import UserError
-from .parts import FolderParts
+from .folders import RUN_KIND, FolderError, RunFolder, StorageError
 from .scripts import load_script, model_of
+from .standard_output import results_only
 
 DIAGNOSTICS, DISAGREE = 3, 4
-DRAWS, SETTINGS, PARTS = "draws.nc", "settings.json", "parts"
+DRAWS, SETTINGS = "draws.nc", "settings.json"
 INTERRUPTED = 130  # cli.INTERRUPTED
+NAMED_OPTIONS = ("settings", "seed", "num_warmup", "num_samples", "num_chains", "budget")  # that results depend on
 
 
 def load_model(script: Path, settings: tuple[str, ...]) -> Any:
@@ -31,40 +32,53 @@ def load_model(script: Path, settings: tuple[str, ...]) -> Any:
 
 def run_model(make: Callable[[], Any], file: str, options: dict[str, Any]) -> int:
     """Compare one model's fits, keep the run, print the result; return the exit code."""
-    with redirect_stdout(sys.stderr):  # what a model prints must not get into the document
+    with results_only() as output:  # what a model prints must not get into the document
+        if options["resume"]:
+            open_folder(options["resume"], RUN_KIND, resume=True, force=False).close()  # before any work is done
         if not options["no_cache"]:
             use_cache()
         from .model import require_model
 
         model = require_model(make())
-        folder = prepare_folder(options["resume"] or options["out"] or Path("runs") / _folder_name(model.name))
-        result = _compare(model, file, options, folder)
-    click.echo(json.dumps(result.to_dict(), indent=1, allow_nan=False) if options["as_json"] else result.summary())
-    with redirect_stdout(sys.stderr):  # pictures take longer than the fits of a small model: numbers come first
-        page = result.report(folder)
+        path = options["resume"] or options["out"] or Path("runs") / _folder_name(model.name)
+        with open_folder(path, RUN_KIND, resume=bool(options["resume"]), force=options["force"]) as folder:
+            return _run_in(folder, model, file, options, output)
+
+
+def _run_in(folder: RunFolder, model: Any, file: str, options: dict[str, Any], output: TextIO | None) -> int:
+    from .report import OUTPUTS, write_run
+
+    folder.check_free((*OUTPUTS, SETTINGS, DRAWS))
+    result = _compare(model, file, options, folder)
+    document = result.to_dict()
+    # Figures take longer than the fits of a small model: numbers come first.
+    click.echo(json.dumps(document, indent=1, allow_nan=False) if options["as_json"] else result.summary(), output)
+    if output is not None:
+        output.flush()
+    page = write_run(result, folder)
     if not options["as_json"]:
-        click.echo(f"report: {page}")
+        click.echo(f"report: {page}", output)
     if result.interrupted:
-        click.echo(f"interrupted; --resume {folder} goes on from what was finished", err=True)
+        click.echo(f"interrupted; --resume {folder.path} goes on from what was finished", err=True)
         return INTERRUPTED
     return _strict_code(result) if options["strict"] else 0
 
 
-def _compare(model: Any, file: str, options: dict[str, Any], folder: Path) -> Any:
+def _compare(model: Any, file: str, options: dict[str, Any], folder: RunFolder) -> Any:
     from .comparison import compare
 
     evidence = options["evidence"]
     names = None if evidence is None else [] if evidence == "none" else _names(evidence)
-    (folder / SETTINGS).write_text(json.dumps({"file": file, "argv": sys.argv[1:]}))
-    parts = _parts(model, file, options, folder)
+    folder.write(SETTINGS, json.dumps({"file": file, "argv": sys.argv[1:]}))
+    checkpoints = _checkpoints(model, file, options, folder)
     if not options["no_progress"]:
         _say_costs(model, names, options)
     result = compare(
         model,
         methods=[] if options["methods"] == "none" else _names(options["methods"]),
         evidence=names,
-        draws=None if parts.recall("nuts") is not None else _draws(options, folder, model),
-        parts=parts,
+        draws=None if checkpoints.recall("nuts") is not None else _draws(options["draws"]),
+        checkpoints=checkpoints,
         num_warmup=options["num_warmup"],
         num_samples=options["num_samples"],
         num_chains=options["num_chains"],
@@ -102,10 +116,9 @@ def _names(text: str) -> list[str]:
     return names
 
 
-def _draws(options: dict[str, Any], folder: Path, model: Any) -> Any:
-    """Return draws to start from: a file that was named, or those of the run that is resumed."""
-    path = options["draws"] or (folder / DRAWS if options["resume"] else None)
-    if path is None or (options["resume"] and not path.exists()):
+def _draws(path: Path | None) -> Any:
+    """Return the draws of a file that was named."""
+    if path is None:
         return None
     if not path.exists():
         raise UserError(f"there is no file {path}")
@@ -113,42 +126,66 @@ def _draws(options: dict[str, Any], folder: Path, model: Any) -> Any:
 
     try:
         with xr.open_datatree(path, engine="h5netcdf") as tree:
-            loaded = tree.load()
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} is not a netCDF file of draws: {error}") from error
-    kept = loaded.attrs.get("data_sha256")
-    if options["resume"] and kept != str(model.data_sha256):
-        raise UserError(f"{folder} was run on other data; start a new run without --resume")
-    return loaded
+            return tree.load()
+    except Exception as error:  # HDF5 raises many kinds of errors for a damaged file
+        raise UserError(f"{path} is not a netCDF file of draws: {' '.join(str(error).split())[:200]}") from error
 
 
-class _RunParts:
-    """Parts in a run folder; draws also as netCDF, for whoever wants them."""
+class _RunCheckpoints:
+    """The checkpoints of a run; draws are also kept as netCDF, for other programs."""
 
-    def __init__(self, parts: FolderParts, folder: Path, model: Any):
-        self._parts, self._folder, self._model = parts, folder, model
+    def __init__(self, checkpoints: Checkpoints, folder: RunFolder):
+        self._checkpoints, self._folder = checkpoints, folder
 
     def recall(self, name: str) -> Any | None:
-        return self._parts.recall(name)
+        return self._checkpoints.recall(name)
 
     def keep(self, name: str, value: Any) -> None:
         if name == "nuts":
             tree = value.to_datatree()
-            tree.attrs["data_sha256"] = str(self._model.data_sha256)
-            unfinished = self._folder / f"{DRAWS}.part"
-            tree.to_netcdf(unfinished, engine="h5netcdf")
-            unfinished.replace(self._folder / DRAWS)
-        self._parts.keep(name, value)
+            with suppress(StorageError):  # the checkpoint will say so
+                self._folder.write_with(DRAWS, lambda path: tree.to_netcdf(path, engine="h5netcdf"))
+        self._checkpoints.keep(name, value)
 
 
-def _parts(model: Any, file: str, options: dict[str, Any], folder: Path) -> _RunParts:
-    """Return where this run's finished parts are; a run that resumes none begins with none."""
-    if not options["resume"]:
-        shutil.rmtree(folder / PARTS, ignore_errors=True)
-    script = Path(file).read_bytes() if Path(file).is_file() else b""
-    names = ("settings", "seed", "num_warmup", "num_samples", "num_chains", "budget", "draws")
-    identity = (__version__, script, model.data_sha256, model.parameters, *(str(options[n]) for n in names))
-    return _RunParts(FolderParts(folder / PARTS, *identity), folder, model)
+def _checkpoints(model: Any, file: str, options: dict[str, Any], folder: RunFolder) -> Checkpoints:
+    """Return the checkpoints of this run: those of the run that is resumed, if it asked the same question."""
+    from .comparison import RECORDS
+    from .identity import code_identity, file_identity, model_identity
+
+    identity = {
+        **code_identity(),
+        **file_identity("script", Path(file)),
+        **model_identity(model),
+        **{name: str(options[name]) for name in NAMED_OPTIONS},
+        **file_identity("draws", options["draws"]),
+    }
+    begin_checkpoints(folder, identity, model, resume=bool(options["resume"]))
+    if not is_recallable(model):
+        return NO_CHECKPOINTS
+    return _RunCheckpoints(FolderCheckpoints(folder, identity, RECORDS), folder)
+
+
+def begin_checkpoints(folder: RunFolder, identity: dict[str, str], model: Any, *, resume: bool) -> None:
+    """Remove the checkpoints of an earlier run, or say why those of the run that is resumed do not count."""
+    from .identity import changes
+
+    if not resume:
+        remove_checkpoints(folder)
+    elif not is_recallable(model):
+        click.echo(
+            "the model calls Python functions while it is evaluated, and these cannot be compared; refitting", err=True
+        )
+    elif changed := changes(folder.identity, identity):
+        click.echo(f"{folder.path} was computed from something else: {'; '.join(changed)} changed; refitting", err=True)
+    folder.set_identity(identity)
+
+
+def is_recallable(model: Any) -> bool:
+    """Return whether the identity of a model is all that its results depend on."""
+    from .identity import is_closed
+
+    return model is None or is_closed(model)
 
 
 def _strict_code(result: Any) -> int:
@@ -164,16 +201,14 @@ def _strict_code(result: Any) -> int:
     return DISAGREE if False in (result.agreement.evidence, result.agreement.posterior) else 0
 
 
-def prepare_folder(folder: Path) -> Path:
-    """Make the run folder and prove that it can be written to, before any work is done."""
+def open_folder(path: Path, kind: str, *, resume: bool, force: bool) -> RunFolder:
+    """Return the folder of a run or a study, claimed and locked before any work is done."""
+    if not resume:
+        return RunFolder.create(path, kind, force=force)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / ".writable"
-        probe.write_text("")
-        probe.unlink()
-    except OSError as error:
-        raise UserError(f"cannot write to {folder}: {error.strerror or error}; choose another --out") from error
-    return folder
+        return RunFolder.existing(path, kind)
+    except FolderError as error:
+        raise UserError(f"there is nothing to resume: {error}") from error
 
 
 def _folder_name(name: str) -> str:
@@ -184,9 +219,9 @@ def explain_script(script: Path, settings: tuple[str, ...], form: str) -> int:
     """Print what a script's model is as a regularized loss; return the exit code."""
     from .regularization import explain
 
-    with redirect_stdout(sys.stderr):
+    with results_only() as output:
         said = explain(load_model(script, settings))
-    print({"text": str(said), "latex": said.latex, "html": said._repr_html_()}[form])
+        click.echo({"text": str(said), "latex": said.latex, "html": said._repr_html_()}[form], output)
     return 0
 
 
@@ -195,9 +230,9 @@ def redraw_run(folder: Path) -> int:
     from .report import redraw
     from .report.study import STUDY, redraw_study
 
-    with redirect_stdout(sys.stderr):
+    with results_only() as output:
         page = redraw_study(folder) if (folder / STUDY).is_file() else redraw(folder)
-    click.echo(f"report: {page}")
+        click.echo(f"report: {page}", output)
     return 0
 
 
@@ -208,10 +243,13 @@ def use_cache() -> None:
     if os.environ.get("JAX_COMPILATION_CACHE_DIR"):
         return
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    folder = base / "bayes_sandbox" / "compiled"
     try:
-        folder = prepare_folder(base / "bayes_sandbox" / "compiled")
-    except UserError:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
         return  # no cache is slower, not wrong
+    if not os.access(folder, os.W_OK):
+        return
     jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)

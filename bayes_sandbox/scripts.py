@@ -20,8 +20,8 @@ def find_scripts(folder: Path) -> list[tuple[Path, str]]:
     for path in sorted(folder.glob("*.py")):
         try:
             tree = ast.parse(path.read_text(encoding="utf-8"))
-        except (SyntaxError, UnicodeDecodeError):
-            continue
+        except (SyntaxError, ValueError, OSError, RecursionError, MemoryError):
+            continue  # not a script that can be read
         if _top_level_names(tree) & set(DEFINES):
             title = (ast.get_docstring(tree) or "").split("\n")[0]
             found.append((path, title))
@@ -42,6 +42,8 @@ def _top_level_names(tree: ast.Module) -> set[str]:
 
 def load_script(path: Path) -> Any:
     """Run a script and return it as a module; raise `UserError` with one sentence for whatever goes wrong in it."""
+    if path.is_dir():
+        raise UserError(f"{path} is a folder; name a script in it")
     if not path.is_file():
         near = [p.name for p in path.parent.glob("*.py")] if path.parent.is_dir() else []
         raise UserError(f"there is no script {path}{suggestion(path.name, near) if near else ''}")
@@ -54,10 +56,13 @@ def load_script(path: Path) -> Any:
     try:
         spec.loader.exec_module(module)
     except SyntaxError as error:
-        raise UserError(f"{path} line {error.lineno}: syntax error: {error.msg}") from error
+        where = f" line {error.lineno}" if error.lineno else ""
+        raise UserError(f"{path}{where}: syntax error: {error.msg}") from error
     except UserError as error:
         raise UserError(f"{path}{_line(error, path)}: {error}") from error
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a script may raise anything, SystemExit included
         text = " ".join(str(error).split())
         raise UserError(f"{path}{_line(error, path)} could not be loaded: {type(error).__name__}: {text}") from error
     finally:

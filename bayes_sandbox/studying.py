@@ -2,26 +2,39 @@
 
 import inspect
 import json
-import shutil
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
 import click
 
-from . import __version__
+from .checkpoints import NO_CHECKPOINTS, Checkpoints, FolderCheckpoints
 from .errors import UserError, suggestion
-from .parts import FolderParts
-from .running import PARTS, load_model, prepare_folder, use_cache
+from .folders import STUDY_KIND, RunFolder
+from .identity import code_identity, file_identity, model_identity
+from .report.structure import StructureError, check_structure, read_document
+from .report.study import PAGE, STUDY, write_study
+from .running import begin_checkpoints, is_recallable, load_model, open_folder, use_cache
 from .scripts import parse_settings
+from .standard_output import results_only
 from .studies import find_study
 
 ASKED = "study-settings.json"
 NOTHING: dict[str, Any] = {"seed": 0, "fast": False, "script": None, "settings": {}}  # when nothing is asked for
+ASKED_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "required": ["study", *NOTHING],
+    "properties": {
+        "study": {"type": "string"},
+        "seed": {"type": "integer"},
+        "fast": {"type": "boolean"},
+        "script": {"type": ["string", "null"]},
+        "settings": {"type": "object"},
+    },
+}
 # Arguments of a study that have an option of their own.
-OWN = ("model", "seed", "fast", "parts", "executor", "progress")
+OWN = ("model", "seed", "fast", "checkpoints", "executor", "progress")
 
 
 def run_study(name: str, script: Path | None, options: dict[str, Any]) -> int:
@@ -30,45 +43,84 @@ def run_study(name: str, script: Path | None, options: dict[str, Any]) -> int:
     settings = _settings(name, function, parse_settings(options["settings"]))
     asked = {"seed": options["seed"], "fast": options["fast"], "script": script and str(script), "settings": settings}
     asked = json.loads(json.dumps(asked))  # as it will be read again
-    with redirect_stdout(sys.stderr):
+    path = options["resume"] or options["out"] or Path("runs") / f"study-{name}"
+    with results_only() as output:
         if not options["no_cache"]:
             use_cache()
         if options["resume"]:
-            asked = _continued(name, asked, options["resume"])
+            asked = _continued(name, function, asked, path)
         model = _model(name, function, asked["script"])
-        folder = prepare_folder(options["resume"] or options["out"] or Path("runs") / f"study-{name}")
-        if not options["resume"]:
-            shutil.rmtree(folder / PARTS, ignore_errors=True)
-        (folder / ASKED).write_text(json.dumps({"study": name, **asked}, sort_keys=True))
-        data = None if model is None else (Path(asked["script"]).read_bytes(), model.data_sha256)
-        found = function(
-            **({} if model is None else {"model": model}),
-            **_workers(name, function, options["workers"]),
-            **asked["settings"],
-            seed=asked["seed"],
-            fast=asked["fast"],
-            parts=FolderParts(folder / PARTS, __version__, name, json.dumps(asked, sort_keys=True), data),
-            progress=not options["no_progress"] and sys.stderr.isatty(),
-        )
-        page = found.report(folder)
-    if options["as_json"]:
-        click.echo(json.dumps(found.to_dict(), indent=1, allow_nan=False))
-    else:
-        click.echo(found.summary() + f"page: {page}")
+        with open_folder(path, STUDY_KIND, resume=bool(options["resume"]), force=options["force"]) as folder:
+            found = _run_in(folder, function, model, name, asked, options)
+            page = write_study(found.to_dict(), folder)
+        if options["as_json"]:
+            click.echo(json.dumps(found.to_dict(), indent=1, allow_nan=False), output)
+        else:
+            click.echo(found.summary() + f"page: {page}", output)
     return 0
 
 
-def _continued(name: str, asked: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """Return what a study in this folder was begun with; refuse where something else is asked for now."""
-    try:
-        kept = json.loads((folder / ASKED).read_text())
-    except (OSError, ValueError) as error:
-        raise UserError(f"{folder} holds no study to continue: it has no {ASKED}; run it without --resume") from error
-    if kept.pop("study") != name:
+def _run_in(
+    folder: RunFolder,
+    function: Callable[..., Any],
+    model: Any,
+    name: str,
+    asked: dict[str, Any],
+    options: dict[str, Any],
+) -> Any:
+    """Run a study with the checkpoints of its folder."""
+    folder.check_free((ASKED, STUDY, PAGE))
+    workers = _workers(name, function, options["workers"])
+    folder.write(ASKED, json.dumps({"study": name, **asked}, sort_keys=True))
+    return function(
+        **({} if model is None else {"model": model}),
+        **workers,
+        **asked["settings"],
+        seed=asked["seed"],
+        fast=asked["fast"],
+        checkpoints=_checkpoints(folder, model, name, asked, resume=bool(options["resume"])),
+        progress=not options["no_progress"] and sys.stderr.isatty(),
+    )
+
+
+def _checkpoints(folder: RunFolder, model: Any, name: str, asked: dict[str, Any], *, resume: bool) -> Checkpoints:
+    """Return the checkpoints of this study: those of the study that is resumed, if it asked the same question."""
+    script = asked["script"]
+    identity = {
+        **code_identity(),
+        **file_identity("script", script and Path(script)),
+        **({} if model is None else model_identity(model)),
+        "study": name,
+        **{key: json.dumps(asked[key], sort_keys=True) for key in ("seed", "fast", "settings")},
+    }
+    begin_checkpoints(folder, identity, model, resume=resume)
+    return FolderCheckpoints(folder, identity) if is_recallable(model) else NO_CHECKPOINTS
+
+
+def _continued(name: str, function: Callable[..., Any], asked: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Return what the study in a folder was begun with; raise an error if something else is asked for now."""
+    kept = _kept(folder)
+    if kept["study"] != name:
         raise UserError(f"{folder} holds another study than {name}; give this one a folder of its own")
+    if kept["script"] is not None and asked["script"] is None:  # a folder must not decide which code runs
+        raise UserError(f"the study in {folder} was begun with the script {kept['script']}; name the script again")
     for key, nothing in NOTHING.items():
-        if asked[key] not in (nothing, kept[key]):
+        if key != "script" and asked[key] not in (nothing, kept[key]):
             raise UserError(f"{folder} was begun with {key} = {kept[key]}, not {asked[key]}: leave it out to go on")
+    settings = _settings(name, function, kept["settings"])
+    return {"seed": kept["seed"], "fast": kept["fast"], "script": asked["script"], "settings": settings}
+
+
+def _kept(folder: Path) -> dict[str, Any]:
+    path = folder / ASKED
+    if not path.is_file():
+        raise UserError(f"{folder} holds no study to continue: it has no {ASKED}; run it without --resume")
+    found = read_document(path)
+    try:
+        check_structure(found, ASKED_SCHEMA, ASKED)
+    except StructureError as error:
+        raise UserError(f"the study in {folder} is damaged ({error}); run it without --resume") from error
+    kept: dict[str, Any] = found
     return kept
 
 

@@ -25,8 +25,8 @@ from typing import Any
 
 import cloudpickle
 
+from .checkpoints import NO_CHECKPOINTS, Checkpoints
 from .errors import UserError
-from .parts import Parts, nowhere
 from .progress import progress_of
 
 PATIENCE = 3  # times that a task may take its worker down with it
@@ -39,7 +39,7 @@ def run_tasks[Task](
     *,
     seed: Any = None,
     executor: Any = None,
-    parts: Parts = nowhere,
+    checkpoints: Checkpoints = NO_CHECKPOINTS,
     progress: bool = False,
     label: str = "tasks",
 ) -> list[Any]:
@@ -53,8 +53,9 @@ def run_tasks[Task](
     executor
         None: here, one after another. A number: so many local processes, started anew (`spawn`), which a script has to
         guard by `if __name__ == "__main__":`. A `dask.distributed.Client`, or any `concurrent.futures.Executor`.
-    parts
-        Where finished tasks are kept, under `label` and `str(task)`, and not done again.
+    checkpoints
+        Where finished tasks are kept, under `label` and `str(task)`, and not done again. What a task returns must then
+        consist of numbers, text, arrays, lists, tuples and dictionaries.
 
     Raises
     ------
@@ -71,14 +72,14 @@ def run_tasks[Task](
     >>> draws == run_tasks(lambda name, key: float(jax.random.normal(key)), ["b", "a"], seed=0)[::-1]
     True
     """
-    found = {i: kept for i, task in enumerate(tasks) if (kept := parts.recall(f"{label}:{task}")) is not None}
+    found = {i: kept for i, task in enumerate(tasks) if (kept := checkpoints.recall(f"{label}:{task}")) is not None}
     work = do if seed is None else partial(_with_key, do, _words(seed))
     open_tasks = [(i, task) for i, task in enumerate(tasks) if i not in found]
     with progress_of(progress).task(label, len(tasks)) as advance:
         advance(len(found))
         for i, value in _engine(executor)(work, open_tasks):
             found[i] = value
-            parts.keep(f"{label}:{tasks[i]}", value)
+            checkpoints.keep(f"{label}:{tasks[i]}", value)
             advance(1, str(tasks[i]))
     return [found[i] for i in range(len(tasks))]
 

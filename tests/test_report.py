@@ -17,6 +17,7 @@ import xarray as xr
 import bayes_sandbox as bs
 from bayes_sandbox import comparison
 from bayes_sandbox.errors import UserError
+from bayes_sandbox.folders import RUN_KIND, RunFolder
 from bayes_sandbox.report import ReportError, redraw, tables, write_run
 from bayes_sandbox.report.captions import ALTERNATIVES, CAPTIONS
 from bayes_sandbox.report.figures import DRAWERS
@@ -72,7 +73,7 @@ def plots(folder: Path) -> set[str]:
 
 def test_a_run_is_complete(folder: Path, result: comparison.Comparison) -> None:
     assert json.loads((folder / "run.json").read_text(encoding="utf-8")) == result.to_dict()
-    assert {path.name for path in folder.iterdir()} == {
+    assert {path.name for path in folder.iterdir() if not path.name.startswith(".bayes-sandbox")} == {
         "run.json",
         "posterior.nc",
         "summary.csv",
@@ -146,15 +147,24 @@ def test_redraw_gives_the_same_files_without_a_fit(
     for name in ("fit_map", "estimate_with", "Workbench"):
         monkeypatch.setattr(comparison, name, None)
     assert redraw(tmp_path) == tmp_path / "report.html"
-    for old in (path for path in folder.rglob("*") if path.is_file()):
+    for old in (path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".bayes-sandbox")):
         assert (tmp_path / old.relative_to(folder)).read_bytes() == old.read_bytes(), old
 
 
 def test_a_stale_figure_goes(variant: Callable[[Edit], tuple[str, Path]], tmp_path: Path) -> None:
-    (tmp_path / "plots").mkdir()
-    (tmp_path / "plots" / "joint.svg").write_text("old")
+    variant(lambda doc, groups: None)
+    with RunFolder.existing(tmp_path, RUN_KIND) as opened:
+        opened.write("plots/joint.svg", "of an earlier run")
     variant(lambda doc, groups: None)
     assert plots(tmp_path) == EXPECTED
+
+
+def test_a_figure_of_somebody_else_stays(variant: Callable[[Edit], tuple[str, Path]], tmp_path: Path) -> None:
+    (tmp_path / "plots").mkdir()
+    (tmp_path / "plots" / "joint.svg").write_text("mine")
+    with pytest.raises(UserError, match=r"joint\.svg was not written by bayes-sandbox"):
+        variant(lambda doc, groups: None)
+    assert (tmp_path / "plots" / "joint.svg").read_text() == "mine"
 
 
 def without_evidence(doc: dict[str, Any], groups: dict[str, xr.Dataset]) -> None:

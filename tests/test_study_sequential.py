@@ -6,7 +6,7 @@ import pytest
 from studies import check_kept_and_drawn, fast
 
 import bayes_sandbox as bs
-from bayes_sandbox.parts import FolderParts
+from bayes_sandbox.checkpoints import FolderCheckpoints
 from bayes_sandbox.studies.study import column, slope, where
 
 
@@ -18,7 +18,7 @@ def test_an_interrupted_study_goes_on_where_it_was(tmp_path, monkeypatch):
     from bayes_sandbox.studies import sequential
 
     coin = bs.Model({"p": dist.Beta(2, 1)}, lambda p: dist.Bernoulli(p), observed=[1, 0, 1, 1], name="coin")
-    parts, path, begun = FolderParts(tmp_path, 1), sequential._path, []
+    checkpoints, path, begun = FolderCheckpoints(tmp_path, 1), sequential._path, []
 
     def stopped(model, order, number, counts, seed):
         begun.append(number)
@@ -28,8 +28,8 @@ def test_an_interrupted_study_goes_on_where_it_was(tmp_path, monkeypatch):
 
     monkeypatch.setattr(sequential, "_path", stopped)
     with pytest.raises(KeyboardInterrupt):
-        bs.study_sequential(coin, num_steps=2, num_orders=2, parts=parts)
-    resumed = bs.study_sequential(coin, num_steps=2, num_orders=2, parts=parts)
+        bs.study_sequential(coin, num_steps=2, num_orders=2, checkpoints=checkpoints)
+    resumed = bs.study_sequential(coin, num_steps=2, num_orders=2, checkpoints=checkpoints)
     assert begun == [0, 1, 1]
     assert [row["order"] for row in resumed.tables["steps"]] == [0, 0, 1, 1]
 

@@ -37,26 +37,29 @@ def test_a_study_of_ones_own_model_is_kept_continued_and_drawn_again(tmp_path: P
     assert document["settings"]["model"] == "tosses"
     assert "said by the script" in first.stderr
     assert document == json.loads((out / "study.json").read_text())
-    assert {p.name for p in out.iterdir()} == {
+    assert {p.name for p in out.iterdir() if not p.name.startswith(".bayes-sandbox")} == {
         "study.json",
         "study-settings.json",
         "study.html",
         "tables",
         "plots",
-        "parts",
+        "checkpoints",
     }
 
-    (kept,) = (out / "parts").iterdir()
+    (kept,) = (out / "checkpoints").iterdir()
     before = kept.stat().st_mtime_ns
-    resumed = invoke("sequential", "--resume", out, "--no-cache")  # model and settings are remembered
+    refused = invoke("sequential", "--resume", out, "--no-cache")  # a folder does not decide which code runs
+    assert refused.exit_code == 2
+    assert "was begun with the script" in refused.stderr
+    resumed = invoke("sequential", script, "--resume", out, "--no-cache")  # settings are remembered
     assert resumed.exit_code == 0, resumed.stderr
-    assert list((out / "parts").iterdir()) == [kept]
+    assert list((out / "checkpoints").iterdir()) == [kept]
     assert kept.stat().st_mtime_ns == before  # recalled, not done again
     assert "page:" in resumed.stdout
     assert json.loads((out / "study.json").read_text())["tables"] == document["tables"]
     for arguments, sentence in (
-        (["sequential", "--seed", "3"], "was begun with seed = 0"),
-        (["sequential", "--set", "num_steps=4"], "was begun with settings"),
+        (["sequential", script, "--seed", "3"], "was begun with seed = 0"),
+        (["sequential", script, "--set", "num_steps=4"], "was begun with settings"),
         (["order"], "holds another study"),
     ):
         refused = invoke(*arguments, "--resume", out, "--no-cache")

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 import bayes_sandbox as bs
+from bayes_sandbox.checkpoints import FolderCheckpoints
 from bayes_sandbox.errors import UserError
-from bayes_sandbox.parts import FolderParts
 from bayes_sandbox.workers import run_tasks
 
 NAMES = ["a", "b", "c", "d", "e"]
@@ -82,15 +82,15 @@ def test_a_killed_process_costs_its_task_alone(tmp_path: Path) -> None:
 
 
 def test_a_task_that_kills_every_process_is_named_and_the_rest_is_kept(tmp_path: Path) -> None:
-    parts = FolderParts(tmp_path / "parts", "one identity")
+    checkpoints = FolderCheckpoints(tmp_path / "parts", "one identity")
     notes = tmp_path / "notes"
     notes.mkdir()
     with pytest.raises(UserError, match=r"'c' took its process down 3 times.*fewer processes"):
-        run_tasks(deadly(notes, "c", often=9), NAMES, executor=1, parts=parts)
+        run_tasks(deadly(notes, "c", often=9), NAMES, executor=1, checkpoints=checkpoints)
     assert tries_of(notes) == {"a": 1, "b": 1, "c": 3, "d": 0, "e": 0}
     for note in notes.glob("c-*"):
         note.unlink()
-    assert run_tasks(deadly(notes, "nobody"), NAMES, parts=parts) == [(name, 1.0) for name in NAMES]
+    assert run_tasks(deadly(notes, "nobody"), NAMES, checkpoints=checkpoints) == [(name, 1.0) for name in NAMES]
     assert tries_of(notes) == dict.fromkeys(NAMES, 1)  # what was finished was not done again
 
 
@@ -111,10 +111,10 @@ def broken(name: str) -> str:
 
 @pytest.mark.parametrize("executor", [None, 1])
 def test_what_a_task_raises_is_raised_and_what_came_before_is_kept(executor: Any, tmp_path: Path) -> None:
-    parts = FolderParts(tmp_path, 1)
+    checkpoints = FolderCheckpoints(tmp_path, 1)
     with pytest.raises(ValueError, match="no such data"):
-        run_tasks(broken, NAMES, executor=executor, parts=parts)
-    assert parts.recall("tasks:a") == "a"
+        run_tasks(broken, NAMES, executor=executor, checkpoints=checkpoints)
+    assert checkpoints.recall("tasks:a") == "a"
 
 
 def test_an_executor_that_breaks_says_what_to_do(tmp_path: Path) -> None:

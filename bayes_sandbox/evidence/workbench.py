@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from ..budget import Budget
+from ..checkpoints import NO_CHECKPOINTS, Checkpoints, cached
 from ..coordinates import Coordinates, coordinates_of
 from ..draws import adopt_draws
 from ..errors import UserError, failure
 from ..model import Model
 from ..optimization import LaplaceFit, fit_laplace
-from ..parts import Parts, made, nowhere
 from ..progress import progress_of
 from ..quadrature import GridFit, declined, fit_grid
 from ..records import Evidence
@@ -38,10 +38,10 @@ class Workbench:
         budget: float = 120.0,
         progress: bool = False,
         nuts_options: dict[str, int] | None = None,
-        parts: Parts = nowhere,
+        checkpoints: Checkpoints = NO_CHECKPOINTS,
     ):
         self.model, self.seed, self.budget, self.progress = model, seed, Budget(budget), progress
-        self._draws, self.nuts_options, self.parts = draws, dict(nuts_options or {}), parts
+        self._draws, self.nuts_options, self.checkpoints = draws, dict(nuts_options or {}), checkpoints
         self.done: dict[str, Evidence] = {}
         self._failed: dict[str, Exception] = {}
         self._shared: dict[Hashable, Any] = {}
@@ -58,7 +58,7 @@ class Workbench:
     def laplace(self) -> LaplaceFit:
         with self.budget.aside(), progress_of(self.progress).stage("a Gaussian at the mode"):
             fit = partial(fit_laplace, self.model, seed=self.seed)
-            return self._tried("laplace", lambda: made(self.parts, "laplace", fit))
+            return self._tried("laplace", lambda: cached(self.checkpoints, "laplace", fit))
 
     @cached_property
     def grid(self) -> GridFit:
@@ -78,7 +78,7 @@ class Workbench:
         options = {"seed": self.seed, "laplace": self.laplace, "progress": self.progress}
         with self.budget.spending():
             left = max(self.budget.left, NO_TIME)
-            fit = made(self.parts, "grid", lambda: fit_grid(self.model, budget=left, **options))
+            fit = cached(self.checkpoints, "grid", lambda: fit_grid(self.model, budget=left, **options))
         if fit.laplace is not None and len(fit.laplace.humps) > len(self.laplace.humps):
             self.__dict__["laplace"] = fit.laplace
         return fit
@@ -90,7 +90,7 @@ class Workbench:
         options = {"seed": self.seed, "laplace": self.laplace, "progress": self.progress}
         with self.budget.aside():  # how long it is to run was said in draws
             fit = partial(fit_nuts, self.model, **options, **{**NUTS_OPTIONS, **self.nuts_options})
-            return self._tried("nuts", lambda: made(self.parts, "nuts", fit))
+            return self._tried("nuts", lambda: cached(self.checkpoints, "nuts", fit))
 
     def _tried[Fit](self, name: str, fit: Callable[[], Fit]) -> Fit:
         """Return a fit that several estimators need; one that failed raises its error again and is not repeated."""
@@ -143,13 +143,13 @@ class Workbench:
         part = f"evidence:{name}"
         if name not in self.done:
             done = name in self.__dict__  # a grid, or modes, of which only the number is asked
-            if not self.budget.left and not done and self.parts.recall(part) is None:
+            if not self.budget.left and not done and self.checkpoints.recall(part) is None:
                 why = f"the budget of {self.budget.total:g} s was spent before it began; raise it"
                 return Evidence(name, np.nan, np.inf, 0, 0.0, False, (why,))
             started = time.perf_counter()
             try:
                 with self.budget.spending():
-                    self.done[name] = made(self.parts, part, lambda: run(self))
+                    self.done[name] = cached(self.checkpoints, part, lambda: run(self))
             except UserError:
                 raise
             except Exception as error:

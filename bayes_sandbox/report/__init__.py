@@ -5,14 +5,15 @@
 """
 
 import csv
+import io
 import json
-import os
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import UserError
+from ..folders import MARKER, RUN_KIND, FolderError, RunFolder, StorageError
 from .captions import CAPTIONS
+from .structure import ReportError, StructureError, check_structure, read_document, run_schema
 from .tables import ParameterRow, parameter_rows
 
 if TYPE_CHECKING:
@@ -20,25 +21,40 @@ if TYPE_CHECKING:
 
     from ..comparison import Comparison
 
+__all__ = ["OUTPUTS", "ReportError", "redraw", "write_run"]
+
 RUN, POSTERIOR, SUMMARY, PLOTS, REPORT = "run.json", "posterior.nc", "summary.csv", "plots", "report.html"
+OUTPUTS = (RUN, POSTERIOR, SUMMARY, REPORT, *(f"{PLOTS}/{name}.svg" for name in CAPTIONS))
 
 
-class ReportError(UserError):
-    """A folder that holds no run that can be read. The sentence says what is missing and what to do."""
+def write_run(result: "Comparison", folder: Path | RunFolder, *, force: bool = False) -> Path:
+    """Write a comparison to a folder; return the path of its report.
 
+    Both data files are complete before anything is drawn: an interruption later costs figures, not fits. The two never
+    belong to different runs.
 
-def write_run(result: "Comparison", folder: Path) -> Path:
-    """Write a comparison as a run's folder; return the path of its report.
-
-    The two data files are complete before anything is drawn: an interruption later costs pictures, not fits.
+    Parameters
+    ----------
+    result : Comparison
+        What to write.
+    folder : Path or RunFolder
+        A new or empty folder, or the folder of an earlier run, which is replaced.
+    force : bool, default False
+        Whether to accept a folder with other files. Files of others stay as they are.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    doc, posterior = folder / f"{RUN}.part", folder / f"{POSTERIOR}.part"
-    doc.write_text(json.dumps(result.to_dict(), indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    result.to_datatree().to_netcdf(posterior, engine="h5netcdf")
-    os.replace(doc, folder / RUN)
-    os.replace(posterior, folder / POSTERIOR)
-    return redraw(folder)
+    if not isinstance(folder, RunFolder):
+        with RunFolder.create(folder, RUN_KIND, force=force) as opened:
+            return write_run(result, opened)
+    folder.check_free(OUTPUTS)
+    document = result.to_dict()
+    text, tree = json.dumps(document, indent=1, allow_nan=False) + "\n", result.to_datatree()
+    folder.write_set(
+        {
+            POSTERIOR: lambda path: tree.to_netcdf(path, engine="h5netcdf"),
+            RUN: lambda path: path.write_text(text, encoding="utf-8"),
+        }
+    )
+    return _draw(folder, *_read(folder.path))
 
 
 def redraw(folder: Path) -> Path:
@@ -47,30 +63,40 @@ def redraw(folder: Path) -> Path:
     Raises
     ------
     ReportError
-        Where either file is missing or cannot be read.
+        If either file is missing or damaged.
     """
-    folder = Path(folder)
-    doc, tree = _read(folder)
+    path = Path(folder)
+    document, tree = _read(path)
+    has_marker = (path / MARKER).exists()
+    with RunFolder.existing(path, RUN_KIND) if has_marker else RunFolder.create(path, RUN_KIND, force=True) as opened:
+        opened.check_free(set(OUTPUTS) - {RUN, POSTERIOR})
+        try:
+            return _draw(opened, document, tree)
+        except (FolderError, StorageError):
+            raise
+        except Exception as error:  # a document that has the structure of a run may still hold contradicting values
+            raise ReportError(f"the run in {folder} is damaged ({_in_words(error)}); run the model again") from error
+
+
+def _in_words(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+
+
+def _draw(folder: RunFolder, document: dict[str, Any], tree: "xr.DataTree") -> Path:
     from .figures import figures
     from .figures.style import picture
     from .page import render
 
-    _write_summary(doc, folder / SUMMARY)
-    pictures = {name: picture(figure) for name, figure in figures(tree, doc).items()}
-    _write_plots({name: drawn.svg for name, drawn in pictures.items()}, folder / PLOTS)
-    report = folder / REPORT
-    report.write_text(render(doc, pictures), encoding="utf-8")
-    return report
-
-
-def _write_plots(svgs: dict[str, bytes], plots: Path) -> None:
-    plots.mkdir(exist_ok=True)
+    summary = _summary(document)
+    pictures = {name: picture(figure) for name, figure in figures(tree, document).items()}
+    page = render(document, pictures)
+    folder.write(SUMMARY, summary)
     for name in CAPTIONS:
-        path = plots / f"{name}.svg"
-        if name in svgs:
-            path.write_bytes(svgs[name])
+        if name in pictures:
+            folder.write(f"{PLOTS}/{name}.svg", pictures[name].svg)
         else:
-            path.unlink(missing_ok=True)  # an earlier run in the same folder may have had it
+            folder.remove(f"{PLOTS}/{name}.svg")  # an earlier run in the same folder may have had it
+    return folder.write(REPORT, page)
 
 
 def _read(folder: Path) -> tuple[dict[str, Any], "xr.DataTree"]:
@@ -79,24 +105,26 @@ def _read(folder: Path) -> tuple[dict[str, Any], "xr.DataTree"]:
     for name in (RUN, POSTERIOR):
         if not (folder / name).is_file():
             raise ReportError(f"{folder} holds no {name}: is it the folder of a run, as `run --out` leaves it?")
+    document = read_document(folder / RUN)
     try:
-        doc = json.loads((folder / RUN).read_text(encoding="utf-8"))
+        check_structure(document, run_schema(), RUN)
         with xr.open_datatree(folder / POSTERIOR, engine="h5netcdf") as stored:
             tree = stored.load()
-    except (OSError, ValueError) as error:
-        raise ReportError(f"the run in {folder} cannot be read ({error}); run the model again") from error
-    if not (isinstance(doc, dict) and {"model", "fits", "evidence", "lesson"} <= doc.keys()):
-        raise ReportError(f"{folder / RUN} is not the document of a run; run the model again")
-    return doc, tree
+    except StructureError as error:
+        raise ReportError(f"{folder / RUN} is not the document of a run ({error}); run the model again") from error
+    except Exception as error:  # HDF5 raises many kinds of errors for a damaged file
+        raise ReportError(f"the run in {folder} cannot be read ({_in_words(error)}); run the model again") from error
+    return document, tree
 
 
-def _write_summary(doc: dict[str, Any], path: Path) -> None:
-    """Write every component by every way, not rounded; an empty cell where a way says nothing."""
+def _summary(document: dict[str, Any]) -> str:
+    """Return every component by every method as CSV, not rounded; an empty cell where a method says nothing."""
     names = [field.name for field in fields(ParameterRow) if field.name != "comparable"]
-    with path.open("w", newline="", encoding="utf-8") as sink:
-        table = csv.writer(sink)
-        table.writerow(["parameter", *names[1:], "agree"])
-        for row in parameter_rows(doc):
-            values = [asdict(row)[name] for name in names]
-            cells = ["" if value != value else value for value in values]
-            table.writerow([*cells, "" if row.agree is None else row.agree])
+    sink = io.StringIO(newline="")
+    table = csv.writer(sink)
+    table.writerow(["parameter", *names[1:], "agree"])
+    for row in parameter_rows(document):
+        values = [asdict(row)[name] for name in names]
+        cells = ["" if value != value else value for value in values]
+        table.writerow([*cells, "" if row.agree is None else row.agree])
+    return sink.getvalue()

@@ -4,7 +4,8 @@ import csv
 import importlib
 import io
 import json
-import os
+import pkgutil
+import re
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,12 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from ..errors import UserError
+from ..folders import MARKER, STUDY_KIND, RunFolder, StorageError
+from . import studies
 from .figures.style import house_style, picture
 from .numbers import brief, duration, typeset
 from .page import data_uri, template
+from .structure import STUDY_SCHEMA, ReportError, StructureError, check_structure, read_document
 
 STUDY, TABLES, PLOTS, PAGE = "study.json", "tables", "plots", "study.html"
 MOST_ROWS = 200  # of a table on the page; the CSV file has all
@@ -40,35 +44,84 @@ def figures(doc: Document) -> dict[str, Figure]:
     return drawn
 
 
-def write_study(doc: Document, folder: Path) -> Path:
-    """Write a study's document, tables, figures (SVG and PNG) and page; return the page's path."""
-    for part in (folder / TABLES, folder / PLOTS):
-        part.mkdir(parents=True, exist_ok=True)
-    unfinished = folder / f"{STUDY}.part"
-    unfinished.write_text(json.dumps(doc, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    os.replace(unfinished, folder / STUDY)
-    for stale in [*(folder / TABLES).glob("*.csv"), *(folder / PLOTS).glob("*.[sp][vn]g")]:
-        stale.unlink()  # another study, or another setting, may have left them
-    for name, rows in doc["tables"].items():
-        _write_table(rows, folder / TABLES / f"{name}.csv")
-    svgs = {}
+def write_study(doc: Document, folder: Path | RunFolder, *, force: bool = False) -> Path:
+    """Write a study's document, tables, figures (SVG and PNG) and page; return the page's path.
+
+    Parameters
+    ----------
+    doc : dict
+        The document of a study, `Study.to_dict()`.
+    folder : Path or RunFolder
+        A new or empty folder, or the folder of an earlier study, which is replaced.
+    force : bool, default False
+        Whether to accept a folder with other files. Files of others stay as they are.
+    """
+    if not isinstance(folder, RunFolder):
+        with RunFolder.create(folder, STUDY_KIND, force=force) as opened:
+            return write_study(doc, opened)
+    folder.check_free((STUDY, PAGE))
+    folder.write(STUDY, json.dumps(doc, indent=1, allow_nan=False) + "\n")
+    return _draw(folder, doc)
+
+
+def _draw(folder: RunFolder, doc: Document) -> Path:
+    """Draw everything, and only then write it."""
+    files = {f"{TABLES}/{name}.csv": _table(rows).encode() for name, rows in doc["tables"].items()}
+    drawn = {}
     for name, figure in figures(doc).items():
-        drawn = picture(figure)
-        (folder / PLOTS / f"{name}.svg").write_bytes(drawn.svg)
-        (folder / PLOTS / f"{name}.png").write_bytes(_png(figure))
-        svgs[name] = drawn
-    page = folder / PAGE
-    page.write_text(_render(doc, svgs), encoding="utf-8")
-    return page
+        drawn[name] = picture(figure)
+        files |= {f"{PLOTS}/{name}.svg": drawn[name].svg, f"{PLOTS}/{name}.png": _png(figure)}
+    page = _render(doc, drawn)
+    folder.check_free((*files, PAGE))
+    for stale in {*folder.listed(TABLES), *folder.listed(PLOTS)} - files.keys():
+        folder.remove(stale)  # of another study, or of other settings
+    for name, content in files.items():
+        folder.write(name, content)
+    return folder.write(PAGE, page)
 
 
 def redraw_study(folder: Path) -> Path:
-    """Draw a kept study again, without doing any of its tasks; return its page's path."""
+    """Draw a kept study again, without doing any of its tasks; return its page's path.
+
+    Raises
+    ------
+    ReportError
+        If the document of the study is missing or damaged.
+    """
+    path = folder / STUDY
+    if not path.is_file():
+        raise ReportError(f"{folder} holds no {STUDY}: is it the folder of a study?")
+    doc = read_document(path)
     try:
-        doc = json.loads((folder / STUDY).read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise UserError(f"{folder / STUDY} cannot be read ({error}); run the study again") from error
-    return write_study(doc, folder)
+        check_structure(doc, STUDY_SCHEMA, STUDY)
+        _check_names(doc)
+    except StructureError as error:
+        raise ReportError(f"{path} is not the document of a study ({error}); run the study again") from error
+    has_marker = (folder / MARKER).exists()
+    with (
+        RunFolder.existing(folder, STUDY_KIND)
+        if has_marker
+        else RunFolder.create(folder, STUDY_KIND, force=True) as opened
+    ):
+        try:
+            return _draw(opened, doc)
+        except (UserError, StorageError):
+            raise
+        except Exception as error:  # a document that has the structure of a study may still lack columns or values
+            reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+            raise ReportError(f"the study in {folder} is damaged ({reason}); run the study again") from error
+
+
+def _check_names(doc: Document) -> None:
+    """Check what becomes the name of a module or of a file."""
+    known = {module.name.replace("_", "-") for module in pkgutil.iter_modules(studies.__path__)}
+    if doc["study"] not in known:
+        raise StructureError(f"there is no study {doc['study'][:40]!r}")
+    for name, rows in doc["tables"].items():
+        if not re.fullmatch(r"[A-Za-z0-9_]+", name):
+            raise StructureError(f"{name[:40]!r} is not the name of a table")
+        if any(row.keys() != rows[0].keys() for row in rows):
+            raise StructureError(f"the rows of the table {name} have different columns")
 
 
 def _drawings(doc: Document) -> dict[str, Any]:
@@ -88,11 +141,13 @@ def _png(figure: Figure) -> bytes:
     return sink.getvalue()
 
 
-def _write_table(rows: list[dict[str, Any]], path: Path) -> None:
-    with path.open("w", newline="", encoding="utf-8") as sink:
-        table = csv.DictWriter(sink, list(rows[0]) if rows else [])
-        table.writeheader()
-        table.writerows(rows)
+def _table(rows: list[dict[str, Any]]) -> str:
+    """Return rows as CSV."""
+    sink = io.StringIO(newline="")
+    table = csv.DictWriter(sink, list(rows[0]) if rows else [])
+    table.writeheader()
+    table.writerows(rows)
+    return sink.getvalue()
 
 
 def _render(doc: Document, drawn: dict[str, Any]) -> str:

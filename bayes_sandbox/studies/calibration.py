@@ -11,12 +11,12 @@ import numpyro.distributions as dist
 from scipy import special, stats
 
 from .. import problems
+from ..checkpoints import NO_CHECKPOINTS, Checkpoints
 from ..coordinates import coordinates_of
 from ..evidence import check_methods, estimate_with
 from ..evidence.workbench import Workbench
 from ..model import Model
 from ..optimization import LaplaceFit, fit_laplace
-from ..parts import Parts, nowhere
 from ..quadrature import fit_grid
 from ..sampling import fit_nuts
 from ..seeds import as_rng
@@ -50,7 +50,7 @@ def study_calibration(
     num_trials: int = NUM_TRIALS,
     seed: int = 0,
     fast: bool = False,
-    parts: Parts = nowhere,
+    checkpoints: Checkpoints = NO_CHECKPOINTS,
     executor: Any = None,
     progress: bool = False,
 ) -> Study:
@@ -99,7 +99,7 @@ def study_calibration(
     num_seeds, num_trials = quick(fast, num_seeds, NUM_SEEDS, BLOCK), quick(fast, num_trials, NUM_TRIALS, 1)
     for name in scored:
         problems.find(name)
-    tasks = Tasks(parts, progress, executor)
+    tasks = Tasks(checkpoints, progress, executor)
     jobs = [(n, m, i) for n in scored for m in methods for i in range(0, num_seeds, BLOCK)]
     covered = ("coin",) if fast else tuple(p.name for p in problems.few()[::4]) if scored else ()
     pit = tasks.rows("coin with heads", range(num_trials + 1), lambda heads: _posterior(heads, num_trials, seed))

@@ -12,9 +12,9 @@ import numpyro.distributions as dist
 from numpyro.distributions import constraints
 from scipy import optimize, special
 
+from ..checkpoints import NO_CHECKPOINTS, Checkpoints
 from ..errors import UserError
 from ..model import Model
-from ..parts import Parts, nowhere
 from ..sampling import fit_nuts
 from .study import Row, Study, Table, Tasks, column, quick, slope, where
 
@@ -49,7 +49,7 @@ def study_coordinates(
     num_draws: int = 1000,
     seed: int = 0,
     fast: bool = False,
-    parts: Parts = nowhere,
+    checkpoints: Checkpoints = NO_CHECKPOINTS,
     progress: bool = False,
 ) -> Study:
     """Look at one posterior in several coordinates, and at the sums that an integral is the limit of.
@@ -92,7 +92,7 @@ def study_coordinates(
         raise UserError(f"expected some heads and some tails, got {heads} heads of {tosses} tosses")
     num_cells = quick(fast, NUM_CELLS, NUM_CELLS, NUM_CELLS[:4])
     num_draws = quick(fast, num_draws, 1000, 200)
-    tasks = Tasks(parts, progress)
+    tasks = Tasks(checkpoints, progress)
     tables = {
         "sums": tasks.rows("sum", num_cells, lambda n: _sums(n, heads, tosses)),
         "bars": tasks.rows("bar", [NUM_BARS], lambda n: _bars(n, heads, tosses)),

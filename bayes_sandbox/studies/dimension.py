@@ -8,10 +8,10 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
+from ..checkpoints import NO_CHECKPOINTS, Checkpoints
 from ..errors import UserError, suggestion
 from ..evidence import estimate_with
 from ..evidence.workbench import Workbench
-from ..parts import Parts, nowhere
 from ..problems import Problem
 from .families import FAMILIES, LARGEST
 from .geometry import geometry_row
@@ -41,7 +41,7 @@ def study_dimension(
     budget: float = BUDGET,
     seed: int = 0,
     fast: bool = False,
-    parts: Parts = nowhere,
+    checkpoints: Checkpoints = NO_CHECKPOINTS,
     progress: bool = False,
 ) -> Study:
     """Add parameters to posteriors of known evidence, and ask every method for it.
@@ -97,7 +97,7 @@ def study_dimension(
         for name in names:
             if name not in known:
                 raise UserError(f"there is no {what} {name!r}{suggestion(name, known)}; there are {', '.join(known)}")
-    tasks = Tasks(parts, progress)
+    tasks = Tasks(checkpoints, progress)
     jobs = [(family, d, method) for family in families for d in dimensions for method in methods]
     runs = tasks.rows(
         "method", jobs, lambda job: _runs(*job, tolerance, budget, seed), lambda job, done: _hopeful(job, done, budget)

@@ -10,11 +10,11 @@ import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
 
+from ..checkpoints import NO_CHECKPOINTS, Checkpoints
 from ..compiler import compiled
 from ..errors import UserError, suggestion
 from ..model import Model
 from ..optimization import LANDSCAPES, OPTIMIZERS, Landscape, Path, bowl, descend, fit_map, posterior_landscape
-from ..parts import Parts, nowhere
 from ..real_data import CEMENT
 from .sensitivity import bioassay
 from .study import Row, Study, Table, Tasks, column, quick, where
@@ -68,7 +68,7 @@ def study_optimizers(
     num_steps: int = 200,
     seed: int = 0,
     fast: bool = False,
-    parts: Parts = nowhere,
+    checkpoints: Checkpoints = NO_CHECKPOINTS,
     progress: bool = False,
 ) -> Study:
     """Send every optimizer down the same surfaces, and count what it asks and how long it takes.
@@ -114,7 +114,7 @@ def study_optimizers(
         for name in names:
             if name not in known:
                 raise UserError(f"there is no {what} {name!r}{suggestion(name, known)}; there are {', '.join(known)}")
-    tasks = Tasks(parts, progress)
+    tasks = Tasks(checkpoints, progress)
     jobs = [(s, o) for s in landscapes for o in optimizers if o != "sgd" or "sgd" in STEPS[s]]
     tables = {
         "paths": tasks.rows("descent", jobs, lambda job: _path(*job, num_steps, seed)),

@@ -12,12 +12,12 @@ import numpy as np
 import numpyro.distributions as dist
 from scipy.special import logsumexp
 
+from ..checkpoints import NO_CHECKPOINTS, Checkpoints
 from ..comparison import compare
 from ..compiler import compiled
 from ..errors import UserError, suggestion
 from ..evidence import estimate_evidence
 from ..model import Model
-from ..parts import Parts, nowhere
 from ..quadrature import fit_grid
 from ..real_data import ACCELERATIONS, CEMENT, GALAXIES, IMPACT_TIMES
 from ..records import Evidence
@@ -100,7 +100,7 @@ def study_order(
     families: Sequence[str] = tuple(FAMILIES),
     seed: int = 0,
     fast: bool = False,
-    parts: Parts = nowhere,
+    checkpoints: Checkpoints = NO_CHECKPOINTS,
     executor: Any = None,
     progress: bool = False,
 ) -> Study:
@@ -138,7 +138,7 @@ def study_order(
         if name not in FAMILIES:
             raise UserError(f"there is no family {name!r}{suggestion(name, FAMILIES)}; there are {', '.join(FAMILIES)}")
     jobs = [(name, order) for name in families for order in (FAMILIES[name].few if fast else FAMILIES[name].orders)]
-    tables = {"orders": Tasks(parts, progress, executor).rows("model", jobs, lambda job: [_row(*job, seed)])}
+    tables = {"orders": Tasks(checkpoints, progress, executor).rows("model", jobs, lambda job: [_row(*job, seed)])}
     settings = {"families": list(families), "seed": seed, "fast": fast}
     return Study("order", tables, tuple(_findings(tables)), settings, time.perf_counter() - started)
 

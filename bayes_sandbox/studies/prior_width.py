@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import numpyro.distributions as dist
 
+from ..checkpoints import NO_CHECKPOINTS, Checkpoints
 from ..errors import ModelError, suggestion
 from ..model import Model, require_model
 from ..optimization import fit_map
-from ..parts import Parts, nowhere
 from ..selection import leave_one_out
 from ..variants import with_known
 from .all_data_sets import evidence_table, winners
@@ -39,7 +39,7 @@ def study_prior_width(
     scales: Sequence[float] | None = None,
     seed: int = 0,
     fast: bool = False,
-    parts: Parts = nowhere,
+    checkpoints: Checkpoints = NO_CHECKPOINTS,
     executor: Any = None,
     progress: bool = False,
 ) -> Study:
@@ -92,7 +92,7 @@ def study_prior_width(
     if not model.observed:
         raise ModelError(f"{model.name!r} has only numpyro.factor terms: there is no observation to leave out")
     name = _scalar(model, parameter)
-    tasks = Tasks(parts, progress, executor)
+    tasks = Tasks(checkpoints, progress, executor)
     if scales is None:
         sd = tasks.rows("posterior", ["sd"], lambda _: [{"sd": float(summed(model, seed).sd[name])}])[0]["sd"]
         scales = sd * np.geomspace(1e-2, 1e4, 5 if fast else 13)

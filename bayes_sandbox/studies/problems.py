@@ -9,10 +9,10 @@ import jax
 import numpy as np
 
 from .. import problems
+from ..checkpoints import NO_CHECKPOINTS, Checkpoints
 from ..comparison import METHODS as FITS
 from ..comparison import compare
 from ..errors import UserError, suggestion
-from ..parts import Parts, nowhere
 from ..records import Evidence
 from .study import Row, Study, Table, Tasks, where
 
@@ -29,7 +29,7 @@ def study_problems(
     num_seeds: int = 1,
     seed: int = 0,
     fast: bool = False,
-    parts: Parts = nowhere,
+    checkpoints: Checkpoints = NO_CHECKPOINTS,
     executor: Any = None,
     progress: bool = False,
 ) -> Study:
@@ -78,7 +78,7 @@ def study_problems(
     if not chosen:
         raise UserError(f"no problem has {' or '.join(map(repr, words))} in its name{suggestion(words[0], known)}")
     jobs = [(name, seed + i) for i in range(num_seeds) for name in chosen]
-    rows = Tasks(parts, progress, executor).rows("problem", jobs, lambda job: _rows(*job, fits, listed))
+    rows = Tasks(checkpoints, progress, executor).rows("problem", jobs, lambda job: _rows(*job, fits, listed))
     tables = {"estimates": [row for row in rows if row["method"] != "best"], "best": where(rows, method="best")}
     settings = {"names": words, "methods": listed, "num_seeds": num_seeds, "seed": seed, "fast": fast}
     seconds = time.perf_counter() - started

@@ -7,11 +7,11 @@ import numpy as np
 from scipy import stats
 from scipy.special import logsumexp
 
+from ..checkpoints import NO_CHECKPOINTS, Checkpoints
 from ..errors import UserError, suggestion
 from ..model import Model
 from ..naming import labels
 from ..optimization import fit_map
-from ..parts import Parts, nowhere
 from ..real_data import ACCELERATIONS, CEMENT, IMPACT_TIMES
 from ..records import Evidence
 from ..regularization import PENALTIES, choose_scales, fit_gaussian, from_loss
@@ -47,7 +47,7 @@ def study_regularization(
     order: int = ORDER,
     seed: int = 0,
     fast: bool = False,
-    parts: Parts = nowhere,
+    checkpoints: Checkpoints = NO_CHECKPOINTS,
     progress: bool = False,
 ) -> Study:
     """Walk from a weak penalty to a strong one, which is from a wide prior to a narrow one.
@@ -101,7 +101,7 @@ def study_regularization(
     if not strengths or strengths[0] <= 0:
         raise UserError(f"expected positive strengths, got {list(strengths)}")
     order = quick(fast, order, ORDER, 3)
-    tasks = Tasks(parts, progress)
+    tasks = Tasks(checkpoints, progress)
     jobs = [(data, order, p, s) for p in penalties for s in strengths]
     found = tasks.rows("strength", jobs, lambda job: _rows(*job, seed))
     tables = {

@@ -10,13 +10,14 @@ import numpy as np
 import numpyro.distributions as dist
 import xarray as xr
 
+from ..checkpoints import NO_CHECKPOINTS, Checkpoints
 from ..datatree import pointwise_datatree
 from ..diagnostics import smoothed
 from ..document import flattened
 from ..model import Model, ModelError, require_model
 from ..naming import labels
-from ..parts import Parts, nowhere
 from ..quadrature import GridFit
+from ..variable_names import to_site
 from ..variants import with_powers
 from .study import Study, Table, Tasks, column, doubts, quick, summed, where
 
@@ -46,7 +47,7 @@ def study_sensitivity(
     powers: Sequence[float] = POWERS,
     seed: int = 0,
     fast: bool = False,
-    parts: Parts = nowhere,
+    checkpoints: Checkpoints = NO_CHECKPOINTS,
     progress: bool = False,
 ) -> Study:
     """Raise the prior, then the likelihood, to powers near one, and see how far the posterior moves.
@@ -86,7 +87,7 @@ def study_sensitivity(
     base = summed(model, seed)
     tree = pointwise_datatree(model, base.draws)
     jobs = [(half, power) for half in HALVES for power in powers]
-    tasks = Tasks(parts, progress)
+    tasks = Tasks(checkpoints, progress)
     powered = tasks.rows("power", jobs, lambda job: _powered(model, tree, base, *job, seed))
     tables = {
         "psense": tasks.rows("psense", ["all"], lambda _: _psense(tree)),
@@ -100,7 +101,7 @@ def study_sensitivity(
 def _psense(tree: xr.DataTree) -> Table:
     if np.ptp(_log_part(tree, "prior")) < CONSTANT:  # nothing that a power could change
         found = arviz_stats.psense(tree, group="likelihood")
-        each = _by_component({k: np.asarray(v)[None, None] for k, v in found.data_vars.items()})
+        each = _by_component({to_site(str(k)): np.asarray(v)[None, None] for k, v in found.data_vars.items()})
         flat = {"prior": 0.0, "diagnosis": "a flat prior"}
         return [{"component": k, "prior": 0.0, "likelihood": float(v[0])} | flat for k, v in each.items()]
     logging.disable(logging.WARNING)  # it announces what its diagnosis says
@@ -110,7 +111,7 @@ def _psense(tree: xr.DataTree) -> Table:
         logging.disable(logging.NOTSET)
     return [
         {
-            "component": str(label),
+            "component": to_site(str(label)),
             "prior": float(row["prior"]),
             "likelihood": float(row["likelihood"]),
             "diagnosis": str(row["diagnosis"]),
@@ -126,7 +127,7 @@ def _log_part(tree: xr.DataTree, half: str) -> np.ndarray:
 
 
 def _draws(tree: xr.DataTree) -> dict[str, np.ndarray]:
-    return _by_component({str(k): np.asarray(v) for k, v in tree["posterior"].data_vars.items()})
+    return _by_component({to_site(str(k)): np.asarray(v) for k, v in tree["posterior"].data_vars.items()})
 
 
 def _unpowered(tree: xr.DataTree, base: GridFit) -> Table:

@@ -9,12 +9,12 @@ import numpy as np
 import numpyro.distributions as dist
 from scipy.special import logsumexp
 
+from ..checkpoints import NO_CHECKPOINTS, Checkpoints
 from ..compiler import compiled
 from ..diagnostics import pareto_k
 from ..document import flattened
 from ..errors import UserError
 from ..model import Model, require_model
-from ..parts import Parts, nowhere
 from ..quadrature import GridFit
 from ..seeds import as_rng
 from ..variants import num_rows, with_observations
@@ -38,7 +38,7 @@ def study_sequential(
     num_orders: int = NUM_ORDERS,
     seed: int = 0,
     fast: bool = False,
-    parts: Parts = nowhere,
+    checkpoints: Checkpoints = NO_CHECKPOINTS,
     progress: bool = False,
 ) -> Study:
     """Let the same data arrive in several orders, a few observations at a time, and fit after each arrival.
@@ -94,7 +94,7 @@ def study_sequential(
     def one(order: int) -> Table:
         return _path(model, orders[order], order, counts, seed)
 
-    rows = Tasks(parts, progress).rows("order", range(num_orders), one)
+    rows = Tasks(checkpoints, progress).rows("order", range(num_orders), one)
     tables = {
         "steps": [{k: v for k, v in row.items() if k != "learnt"} for row in rows],
         "learning": [learnt for row in rows for learnt in row["learnt"]],

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from ..checkpoints import NO_CHECKPOINTS, Checkpoints, cached
 from ..document import plain
 from ..errors import UserError
 from ..model import Model
-from ..parts import Parts, made, nowhere
 from ..progress import progress_of
 from ..quadrature import GridFit, fit_grid
 from ..workers import run_tasks
@@ -70,11 +70,14 @@ class Study:
 
         return figures(self.to_dict())
 
-    def report(self, folder: str | Path) -> Path:
-        """Write study.json, tables/*.csv, plots/*.svg, plots/*.png and study.html; return the page's path."""
+    def report(self, folder: str | Path, *, force: bool = False) -> Path:
+        """Write study.json, tables/*.csv, plots/*.svg, plots/*.png and study.html; return the page's path.
+
+        A folder with files that this package did not write is refused unless `force` is given; they are kept anyway.
+        """
         from ..report.study import write_study
 
-        return write_study(self.to_dict(), Path(folder))
+        return write_study(self.to_dict(), Path(folder), force=force)
 
 
 def _each(task: Any, found: Table) -> bool:
@@ -84,8 +87,8 @@ def _each(task: Any, found: Table) -> bool:
 class Tasks:
     """Does the tasks of a study; a finished one is kept, and recalled instead of done again."""
 
-    def __init__(self, parts: Parts = nowhere, progress: bool = False, executor: Any = None):
-        self._parts, self._progress, self._executor = parts, progress, executor
+    def __init__(self, checkpoints: Checkpoints = NO_CHECKPOINTS, progress: bool = False, executor: Any = None):
+        self._checkpoints, self._progress, self._executor = checkpoints, progress, executor
 
     def rows[Task](
         self,
@@ -99,13 +102,18 @@ class Tasks:
         `str(task)` is the name that a task is kept under. Where every task is wanted, an executor may do them.
         """
         if wanted is _each:
-            how = {"executor": self._executor, "parts": self._parts, "progress": self._progress, "label": label}
+            how = {
+                "executor": self._executor,
+                "checkpoints": self._checkpoints,
+                "progress": self._progress,
+                "label": label,
+            }
             return list(chain.from_iterable(run_tasks(do, tasks, **how)))
         found: Table = []
         with progress_of(self._progress).task(label, len(tasks)) as advance:
             for task in tasks:
                 if wanted(task, found):
-                    found += made(self._parts, f"{label}:{task}", partial(do, task))
+                    found += cached(self._checkpoints, f"{label}:{task}", partial(do, task))
                 advance(1, str(task))
         return found
 

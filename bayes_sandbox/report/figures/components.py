@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from ...variable_names import to_variable
+
 
 def split_label(label: str) -> tuple[str, tuple[int, ...]]:
     """Return the parameter's name and the index of a component's label.
@@ -19,10 +21,11 @@ def split_label(label: str) -> tuple[str, tuple[int, ...]]:
 def component(data: Any, label: str, suffix: str = "") -> np.ndarray | None:
     """Return one component out of a group of a DataTree, its leading dims kept; None where it is not there."""
     name, index = split_label(label)
-    if name + suffix not in data:
+    variable = to_variable(name + suffix)
+    if variable not in data:
         return None
     where: tuple[Any, ...] = (..., *index)
-    values: np.ndarray = np.asarray(data[name + suffix])[where]
+    values: np.ndarray = np.asarray(data[variable])[where]
     return values
 
 
@@ -51,7 +54,7 @@ def moving(tree: xr.DataTree, doc: dict[str, Any]) -> list[str]:
 
 def flat_draws(tree: xr.DataTree, labels: list[str]) -> xr.DataTree:
     """Return a tree whose posterior has one scalar variable for each component, so that ArviZ titles each plainly."""
-    draws = {label: (("chain", "draw"), posterior_draws(tree, label)) for label in labels}
+    draws = {to_variable(label): (("chain", "draw"), posterior_draws(tree, label)) for label in labels}
     coords = dict(zip(("chain", "draw"), map(np.arange, posterior_draws(tree, labels[0]).shape)))
     return xr.DataTree.from_dict({"posterior": xr.Dataset(draws, coords=coords)})
 

@@ -8,6 +8,7 @@ from arviz_stats.base import array_stats
 from scipy.interpolate import PchipInterpolator
 from scipy.stats import norm
 
+from ...variable_names import to_variable
 from .components import draws_of, fitted, posterior_draws, split_label
 
 Curve = tuple[np.ndarray, np.ndarray]
@@ -89,8 +90,8 @@ def coordinate(tree: xr.DataTree, label: str) -> int | None:
     """Return the position coordinate that belongs to a component; None where its parameter changes size."""
     if "unconstrained_posterior" not in tree.children:
         return None
-    name, index = split_label(label)
-    start = 0
+    site, index = split_label(label)
+    name, start = to_variable(site), 0
     for other, values in tree["unconstrained_posterior"].data_vars.items():
         shape = values.shape[2:]
         if other == name:

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from ...variable_names import to_site
 from .style import BLACK, BLUE, GREY, adopt, new_figure
 
 MOST_INTERVALS = 40  # observations that are still told apart along an axis
@@ -34,7 +35,7 @@ def _predictive(tree: xr.DataTree, group: str, colour: str) -> Figure | None:
     for name, observed in tree["observed_data"].data_vars.items():
         predicted = tree[group].dataset.get(name)
         if predicted is not None and predicted.shape[2:] == observed.shape:
-            return _site(str(name), np.asarray(predicted), np.asarray(observed), group, colour)
+            return _site(to_site(str(name)), np.asarray(predicted), np.asarray(observed), group, colour)
     return None
 
 
@@ -47,8 +48,8 @@ def _site(name: str, predicted: np.ndarray, observed: np.ndarray, group: str, co
     if seen.dtype.kind in "biu" and set(np.unique(seen)) <= {0, 1} and seen.size > MOST_INTERVALS:
         return _totals(draws.sum(axis=-1), float(seen.sum()), f"number of ones in {name}, of {seen.size}", colour)
     coords = dict(zip(("chain", "draw", "observation"), map(np.arange, draws.shape)))
-    predictions = xr.Dataset({name: (tuple(coords), draws)}, coords=coords)
-    seen_set = xr.Dataset({name: (("observation",), seen)}, coords={"observation": coords["observation"]})
+    predictions = xr.Dataset({"y": (tuple(coords), draws)}, coords=coords)
+    seen_set = xr.Dataset({"y": (("observation",), seen)}, coords={"observation": coords["observation"]})
     tree = xr.DataTree.from_dict({group: predictions, "observed_data": seen_set})
     return (_intervals if seen.size <= MOST_INTERVALS else _distribution)(tree, group, name, draws, seen, colour)
 

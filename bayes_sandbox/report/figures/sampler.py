@@ -9,6 +9,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from ...variable_names import to_site
 from .components import fitted, flat_draws, moving, sampled
 from .style import BLUE, COLOURS, MOST_COMPONENTS, VERMILION, adopt, shape_of
 
@@ -76,6 +77,7 @@ def energy(tree: xr.DataTree, doc: dict[str, Any]) -> Figure | None:
 
 def _legible(figure: Figure) -> Figure:
     for axes in figure.axes:
+        axes.set_title(to_site(axes.get_title()))
         for text in list(axes.texts):  # ArviZ writes its test over the curves
             axes.set_title(f"{axes.get_title()}: {text.get_text().replace('(', ' (')}")
             text.remove()

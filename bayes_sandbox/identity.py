@@ -1,0 +1,190 @@
+"""What a result depends on, as text and hashes: two runs with the same identity ask the same question.
+
+The identity covers the code, the versions, the arguments and the density itself. It does not cover what a model reads
+while its density is evaluated (a callback to Python), which no hash of the program can see.
+"""
+
+import functools
+import hashlib
+import inspect
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.extend import core
+
+from .checkpoints import fingerprint
+from .document import versions
+from .model import Model
+from .program import OBSERVED
+
+ADDRESS = re.compile(r" at 0x[0-9a-f]+")  # of an object in this process: another process has another one
+CALLS_OUT = {"pure_callback", "io_callback", "infeed", "outfeed"}  # primitives whose values come from elsewhere
+VERSIONED = ("jax", "numpyro", "numpy", "scipy", "python")  # whose releases change numbers
+
+Identity = dict[str, str]
+
+
+def code_identity() -> Identity:
+    """Return the versions of everything that computes numbers, and where it runs."""
+    found = versions()
+    return {
+        "bayes_sandbox": f"{found['bayes_sandbox']} ({_package_hash()[:12]})",
+        **{name: found[name] for name in VERSIONED},
+        "backend": f"{jax.default_backend()}, {jnp.zeros(1).dtype}",
+    }
+
+
+@functools.cache
+def _package_hash() -> str:
+    """Hash the source of this package: two checkouts of one version may compute different numbers."""
+    digest = hashlib.sha256()
+    root = Path(__file__).parent
+    for path in sorted(root.rglob("*.py")):
+        digest.update(str(path.relative_to(root)).encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
+def model_identity(model: Model) -> Identity:
+    """Return what a model depends on: its parameters, its data, each of its arguments, and its density.
+
+    The density covers what the arguments do not, for example an array that a script loads and a likelihood uses.
+    """
+    digest = hashlib.sha256()
+    _add_jaxpr(digest, _traced(model))
+    return {
+        "parameters": fingerprint(model.parameters),
+        "observed data": str(model.data_sha256),
+        **{f"input {name}": _hash_of(value) for name, value in _arguments(model).items()},
+        "density": digest.hexdigest(),
+    }
+
+
+def _traced(model: Model) -> Any:
+    return jax.make_jaxpr(model.log_parts)(model.structure.example)
+
+
+def _arguments(model: Model) -> dict[str, Any]:
+    """Return the arguments of the model's program by name; the observed data of the pair form are not among them."""
+    signature = inspect.signature(model._program)
+    found: dict[str, Any] = {}
+    for name, value in signature.bind(*model._args, **model._kwargs).arguments.items():
+        several = signature.parameters[name].kind is inspect.Parameter.VAR_KEYWORD
+        found.update(value if several else {name: value})
+    return {name: value for name, value in found.items() if model._pair is None or name != OBSERVED}
+
+
+def is_closed(model: Model) -> bool:
+    """Return whether the density depends on its program alone: it calls no Python while it is evaluated."""
+    return CALLS_OUT.isdisjoint(_primitives(_traced(model).jaxpr))
+
+
+def _primitives(traced: Any) -> Iterator[str]:
+    for equation in traced.eqns:
+        yield equation.primitive.name
+        for inner in core.jaxprs_in_params(equation.params):
+            yield from _primitives(inner)
+
+
+def file_identity(name: str, path: Path | None) -> Identity:
+    """Return the hash of a file's content under a name; nothing if there is no file."""
+    if path is None or not path.is_file():
+        return {}
+    return {name: hashlib.sha256(path.read_bytes()).hexdigest()}
+
+
+def changes(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """Return what differs between two identities, in words; short values are shown.
+
+    >>> changes({"seed": "0", "input x": "a" * 64}, {"seed": "1", "input x": "b" * 64})
+    ['seed (0, now 1)', 'input x']
+    """
+    names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
+    if "density" in names and len(names) > 1:
+        names.remove("density")  # it changes with whatever it is made of, which is named
+    return [_change(name, before.get(name, "nothing"), now.get(name, "nothing")) for name in names]
+
+
+def _change(name: str, before: str, now: str) -> str:
+    return name if max(len(before), len(now)) > 40 else f"{name} ({before}, now {now})"
+
+
+def _hash_of(value: Any) -> str:
+    digest = hashlib.sha256()
+    _add_value(digest, value)
+    return digest.hexdigest()
+
+
+def _add_value(digest: Any, value: Any) -> None:
+    """Add a value to a hash. Functions and other objects count by type: the density covers what they compute."""
+    digest.update(f"{type(value).__name__}:".encode())
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            _add_value(digest, key)
+            _add_value(digest, item)
+    elif isinstance(value, list | tuple):
+        _add_all(digest, value)
+    elif isinstance(value, core.ClosedJaxpr | core.Jaxpr):
+        _add_jaxpr(digest, value)
+    elif value is None or isinstance(value, bool | int | float | complex | str | bytes):
+        digest.update(repr(value).encode("utf-8", "backslashreplace"))
+    elif hasattr(value, "dtype"):
+        _add_array(digest, value)
+    digest.update(b";")
+
+
+def _add_all(digest: Any, values: Iterable[Any]) -> None:
+    for value in values:
+        _add_value(digest, value)
+
+
+def _add_array(digest: Any, value: Any) -> None:
+    if jnp.issubdtype(value.dtype, jax.dtypes.prng_key):
+        value = jax.random.key_data(value)
+    array = np.asarray(value)
+    content = ADDRESS.sub("", repr(array.tolist())).encode() if array.dtype.hasobject else array.tobytes()
+    digest.update(f"{array.dtype.str}{array.shape}".encode() + content)
+
+
+def _add_jaxpr(digest: Any, traced: Any) -> None:
+    """Add a traced program to a hash: its text, and every constant to the last bit."""
+    if isinstance(traced, core.ClosedJaxpr):
+        _add_all(digest, traced.consts)
+        traced = traced.jaxpr
+    digest.update(ADDRESS.sub("", str([v.aval for v in (*traced.constvars, *traced.invars)])).encode())
+    numbers: dict[Any, int] = {v: i for i, v in enumerate((*traced.constvars, *traced.invars))}
+    for equation in traced.eqns:
+        digest.update(equation.primitive.name.encode())
+        _add_atoms(digest, equation.invars, numbers)
+        for variable in equation.outvars:
+            numbers[variable] = len(numbers)
+            digest.update(str(variable.aval).encode())
+        for name, parameter in sorted(equation.params.items()):
+            digest.update(name.encode())
+            _add_parameter(digest, parameter)
+    _add_atoms(digest, traced.outvars, numbers)
+
+
+def _add_atoms(digest: Any, atoms: Iterable[Any], numbers: Mapping[Any, int]) -> None:
+    for atom in atoms:
+        if isinstance(atom, core.Literal):
+            _add_array(digest, np.asarray(atom.val))
+        else:
+            digest.update(f"v{numbers[atom]}".encode())
+
+
+def _add_parameter(digest: Any, parameter: Any) -> None:
+    if isinstance(parameter, list | tuple):
+        digest.update(f"{type(parameter).__name__}{len(parameter)}".encode())
+        for item in parameter:
+            _add_parameter(digest, item)
+    elif isinstance(parameter, core.ClosedJaxpr | core.Jaxpr) or hasattr(parameter, "dtype"):
+        _add_value(digest, parameter)
+    elif callable(parameter):
+        digest.update(getattr(parameter, "__qualname__", type(parameter).__name__).encode())
+    else:
+        digest.update(ADDRESS.sub("", str(parameter)).encode())
