@@ -51,7 +51,7 @@ def has_failed(reason: str) -> bool:
     return reason.startswith(FAILED)
 
 
-def suggestion(name: str, known: Iterable[str]) -> str:
+def suggestion(name: object, known: Iterable[str]) -> str:
     """Return ' Did you mean ...?' or the list of what there is.
 
     >>> suggestion("slop", ["slope", "intercept"])
@@ -60,7 +60,7 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     '; there is: mu'
     """
     known = list(known)
-    close = difflib.get_close_matches(name, known, n=1)
+    close = difflib.get_close_matches(str(name), known, n=1)
     if close:
         return f"; did you mean {close[0]!r}?"
     return f"; there is: {', '.join(known)}" if known else "; there are none"

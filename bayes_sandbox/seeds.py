@@ -37,6 +37,12 @@ def as_key(seed: Any) -> jax.Array:
     )
 
 
+def check_seed(seed: Any) -> None:
+    """Raise `ArgumentTypeError` for what is neither an integer nor one JAX key."""
+    if not _is_integer(seed):  # an integer is one without a program that makes the key
+        as_key(seed)
+
+
 def as_rng(seed: Any, use: str) -> np.random.Generator:
     """Return a NumPy generator for one use of a seed; each use has a stream of its own.
 

@@ -129,7 +129,7 @@ def test_nowhere_finite_is_a_sampling_error():
 
 @pytest.mark.parametrize("name", ["num_warmup", "num_samples", "num_chains"])
 def test_numbers_must_be_positive(name):
-    with pytest.raises(ValueError, match=f"{name} must be at least 1"):
+    with pytest.raises(ValueError, match=f"{name} must be an integer of at least 1"):
         bs.fit_nuts(problems.model_of("coin"), **{name: 0})
 
 

@@ -1,7 +1,7 @@
 """Climbing: where is the highest point, and what does a Gaussian there say? And how each optimizer gets there."""
 
 from .landscapes import LANDSCAPES, Landscape, bowl, posterior_landscape
-from .laplace import Hump, LaplaceFit, climb_further, fit_laplace
+from .laplace import Hump, LaplaceFit, check_laplace, climb_further, fit_laplace
 from .map import MAPFit, Mode, fit_map
 from .optimizers import OPTIMIZERS, Path, descend
 
@@ -15,6 +15,7 @@ __all__ = [
     "Mode",
     "Path",
     "bowl",
+    "check_laplace",
     "climb_further",
     "descend",
     "fit_laplace",

@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import instance, integer
 from ..coordinates import Coordinates, coordinates_of
+from ..errors import ArgumentError
 from ..model import Model, require_model
-from ..seeds import as_rng
+from ..seeds import as_rng, check_seed
 from .climb import Climb, Kind
 from .map import trouble_sentence
 from .modes import SAME, Search, search
@@ -17,6 +19,7 @@ from .surface import LARGEST_HESSIAN, Surface
 from .symmetry import find_symmetries, images, images_sentence
 
 NUM_POINTS = 16  # at which a symmetry must hold
+SAME_HEIGHT = 1e-6  # relative: two programs of one density differ by less
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,17 @@ class LaplaceFit:
     seconds: float
 
     def sample(self, seed: Any, num_samples: int) -> np.ndarray:
-        """Return draws of the position, (num_samples, dimension)."""
+        """Return draws of the position, (num_samples, dimension).
+
+        Raises
+        ------
+        ArgumentError
+            For less than one draw, a seed that is none, and a fit that did not converge: it has no Gaussian.
+        """
+        num_samples = integer(num_samples, "num_samples", at_least=1, example=1000)
+        check_seed(seed)
+        if not self.converged:
+            raise ArgumentError(f"this Laplace fit has no Gaussian to draw from ({self.message}); draw from a NUTSFit")
         normal = as_rng(seed, "laplace").normal(size=(num_samples, len(self.position)))
         return self.position + normal @ self.scale.T
 
@@ -75,6 +88,8 @@ def fit_laplace(model: Model, *, num_starts: int = 16, seed: Any = 0) -> Laplace
     -2.265512
     """
     require_model(model)
+    num_starts = integer(num_starts, "num_starts", at_least=1, example=16)
+    check_seed(seed)
     started = time.perf_counter()
     coords = coordinates_of(model)
     starts = starting_positions(model, coords, seed, MORE * num_starts)
@@ -98,6 +113,28 @@ def fit_laplace(model: Model, *, num_starts: int = 16, seed: Any = 0) -> Laplace
         seconds=0.0,
     )
     return replace(_with_images(model, coords, fit, starts), seconds=time.perf_counter() - started)
+
+
+def check_laplace(laplace: Any, model: Model) -> None:
+    """Raise `ArgumentError` unless `laplace` is None or a Laplace fit of this model."""
+    if laplace is None:
+        return
+    instance(laplace, "laplace", LaplaceFit, "pass what fit_laplace(model) returned, or leave it out")
+    shapes = {name: np.shape(value) for name, value in laplace.params.items()}
+    if shapes != model.structure.shapes or laplace.position.shape != (model.dimension,):
+        raise ArgumentError(
+            f"laplace must be a fit of {model.name!r} with parameters {', '.join(model.structure.shapes)}, got one of "
+            f"{', '.join(shapes)} in {laplace.position.size} dimension(s); pass what fit_laplace(model) returned"
+        )
+    if not laplace.converged:
+        return
+    found = float(coordinates_of(model).log_density_many(laplace.position[None])[0])
+    height = max(h.log_density for h in laplace.humps)
+    if not abs(found - height) <= SAME_HEIGHT * (1 + abs(height)):
+        raise ArgumentError(
+            f"laplace must be a fit of {model.name!r}, got one of other data or another prior (log density at its mode "
+            f"{height:.6g}, here {found:.6g}); pass what fit_laplace(model) returned"
+        )
 
 
 def climb_further(model: Model, fit: LaplaceFit, starts: np.ndarray) -> LaplaceFit:

@@ -8,9 +8,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..arguments import integer, one_of
 from ..compiler import compiled
 from ..coordinates import Coordinates, coordinates_of
 from ..model import Model, require_model
+from ..seeds import check_seed
 from .climb import Climb, Kind
 from .edges import AT_EDGE, edge_coordinates, edge_names, snapped
 from .modes import Search, search
@@ -88,6 +90,8 @@ def fit_map(model: Model, *, coordinates: str = "params", num_starts: int = 16, 
     ------
     ModelError
         Where `model` is not a `Model`.
+    ArgumentError
+        For other coordinates, less than one start, and a seed that is none.
 
     Examples
     --------
@@ -98,8 +102,9 @@ def fit_map(model: Model, *, coordinates: str = "params", num_starts: int = 16, 
     ('0.667', '0.636')
     """
     require_model(model)
-    if coordinates not in ("params", "unconstrained"):
-        raise ValueError(f"coordinates must be 'params' or 'unconstrained', got {coordinates!r}")
+    one_of(coordinates, "coordinates", ("params", "unconstrained"))
+    num_starts = integer(num_starts, "num_starts", at_least=1, example=16)
+    check_seed(seed)
     started = time.perf_counter()
     coords = coordinates_of(model)
     density = coords.log_joint if coordinates == "params" else coords.log_density

@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import flag, number, one_of, positions, positive, probabilities
 from ..coordinates import Coordinates, coordinates_of
 from ..model import Model, require_model
-from ..optimization import LaplaceFit, fit_laplace
+from ..optimization import LaplaceFit, check_laplace, fit_laplace
 from ..progress import progress_of
 from ..records import Evidence
-from ..seeds import as_key
+from ..seeds import check_seed
 from .cell_posterior import cell_marginal
 from .choose import CELLS_UP_TO, RULES, affordable, declined_sentence, fits
 from .given import GivenIntegral, steering_of
@@ -70,7 +71,14 @@ class GridFit:
     laplace: LaplaceFit | None
 
     def quantile(self, probability: float) -> dict[str, float]:
-        """Return, for each component, the value below which this much of the posterior lies."""
+        """Return, for each component, the value below which this much of the posterior lies.
+
+        Raises
+        ------
+        ArgumentError
+            For what is no probability.
+        """
+        probabilities(number(probability, "probability"), "probability")
         return {label: float(m.quantile(probability)) for label, m in self.marginals.items()}
 
     def to_datatree(self) -> Any:
@@ -128,6 +136,9 @@ def fit_grid(
     ------
     ModelError
         Where `model` is not a `Model`, or is a program that has no float32 and is asked for in it.
+    ArgumentError
+        For a rule or precision that does not exist, numbers that are not positive, draws that are no positions of this
+        model, and a Laplace fit of another one.
 
     Examples
     --------
@@ -139,14 +150,18 @@ def fit_grid(
     (-2.39789527, 0.25)
     """
     require_model(model)
-    if rule not in RULES:
-        raise ValueError(f"rule must be one of {', '.join(RULES)}; got {rule!r}")
-    if precision not in ("float64", "float32"):
-        raise ValueError(f"precision must be 'float64' or 'float32', got {precision!r}")
-    if not all(value is None or value > 0 for value in (tolerance, max_evaluations, budget)):
-        raise ValueError("tolerance, max_evaluations and budget must be positive")
+    one_of(rule, "rule", RULES)
+    one_of(precision, "precision", ("float64", "float32"))
+    if tolerance is not None:
+        tolerance = positive(tolerance, "tolerance", example=1e-6)
+    max_evaluations = positive(max_evaluations, "max_evaluations", infinite=True, example=1e7)
+    budget = positive(budget, "budget", infinite=True, example=120)
+    flag(progress, "progress")
+    check_seed(seed)
+    if draws is not None:
+        draws = positions(draws, "draws", model.dimension)
+    check_laplace(laplace, model)
     started = time.perf_counter()
-    as_key(seed)  # one that is none is refused before anything runs
     coords = coordinates_of(model)
     max_nodes, rate = affordable(coords, max_evaluations, budget)
     before = coords.num_evaluations

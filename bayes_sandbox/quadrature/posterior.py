@@ -10,6 +10,7 @@ import jax
 import numpy as np
 from scipy.interpolate import CubicSpline, PchipInterpolator
 
+from ..arguments import probabilities
 from ..compiler import compiled
 from ..coordinates import Coordinates
 from .frames import Frame, Share
@@ -49,7 +50,8 @@ class Marginal:
     mass: float
 
     def quantile(self, probability: np.ndarray | float) -> np.ndarray:
-        """Return the value below which this much of the posterior lies."""
+        """Return the value below which this much of the posterior lies: one for each probability."""
+        probability = probabilities(probability, "probability")
         keep = np.r_[True, np.diff(self.cdf) > 0]
         return np.asarray(np.interp(probability, self.cdf[keep], self.x[keep]))
 

@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import flag, integer
 from ..coordinates import NUM_PARTS, coordinates_of
 from ..diagnostics import Diagnostics, diagnose
 from ..model import Model, require_model
-from ..optimization import LaplaceFit, fit_laplace
+from ..optimization import LaplaceFit, check_laplace, fit_laplace
 from ..progress import progress_of
-from ..seeds import as_key
+from ..seeds import as_key, check_seed
 from .chains import MAX_TREE_DEPTH, compiling, run_chains
 from .start import num_starts, start_of
 
@@ -86,6 +87,8 @@ def fit_nuts(
         Where no start has a finite density.
     ModelError
         Where `model` is not a `Model`.
+    ArgumentError
+        For a number of chains, draws or transitions below one, and a Laplace fit of another model.
 
     Examples
     --------
@@ -99,11 +102,14 @@ def fit_nuts(
     require_model(model)
     if num_chains is None:
         num_chains = MANY if model.num_observations <= CHEAP else FEW
+    num_chains = integer(num_chains, "num_chains", at_least=1, example=4)
     if num_warmup is None:
         num_warmup = SOON if num_chains >= MANY else LATE
-    for name, value in (("num_warmup", num_warmup), ("num_samples", num_samples), ("num_chains", num_chains)):
-        if value < 1:
-            raise ValueError(f"{name} must be at least 1, got {value}")
+    num_warmup = integer(num_warmup, "num_warmup", at_least=1, example=1000)
+    num_samples = integer(num_samples, "num_samples", at_least=1, example=1000)
+    flag(progress, "progress")
+    check_seed(seed)
+    check_laplace(laplace, model)
     started = time.perf_counter()
     coords = coordinates_of(model)
     if laplace is None:
