@@ -46,7 +46,8 @@ def integer(value: Any, name: str, *, at_least: int | None = None, example: int 
     3
     """
     bound = "" if at_least is None else f" of at least {at_least}"
-    advice = f"pass for example {name}={next((v for v in (example, at_least) if v is not None), 0)}"
+    value_of = "" if " " in name else f"{name}="  # "each of dimensions" cannot be written in a call
+    advice = f"pass for example {value_of}{next((v for v in (example, at_least) if v is not None), 0)}"
     try:
         found = None if _is_boolean(value) else operator.index(value)
     except TypeError:
@@ -206,6 +207,18 @@ def listed(value: Any, name: str, what: str) -> list[Any]:
         raise ArgumentTypeError(
             f"{name} must be a list of {what}, got {shown(value)}; pass for example a list"
         ) from error
+
+
+def integers(value: Any, name: str, *, at_least: int) -> tuple[int, ...]:
+    """Return integers, at least one of them, none below `at_least`.
+
+    >>> integers(range(1, 4), "dimensions", at_least=1)
+    (1, 2, 3)
+    """
+    found = tuple(integer(one, f"each of {name}", at_least=at_least) for one in listed(value, name, "integers"))
+    if not found:
+        raise ArgumentError(f"{name} must be at least one integer, got none; pass for example {name}=[{at_least}]")
+    return found
 
 
 def flag(value: Any, name: str) -> bool:

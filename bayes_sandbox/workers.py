@@ -25,8 +25,9 @@ from typing import Any
 
 import cloudpickle
 
+from .arguments import flag, listed, shown
 from .checkpoints import NO_CHECKPOINTS, Checkpoints
-from .errors import UserError
+from .errors import ArgumentTypeError, UserError
 from .progress import progress_of
 
 PATIENCE = 3  # times that a task may take its worker down with it
@@ -72,12 +73,17 @@ def run_tasks[Task](
     >>> draws == run_tasks(lambda name, key: float(jax.random.normal(key)), ["b", "a"], seed=0)[::-1]
     True
     """
+    engine = _engine(executor)
+    tasks = listed(tasks, "tasks", "tasks")
+    flag(progress, "progress")
     found = {i: kept for i, task in enumerate(tasks) if (kept := checkpoints.recall(f"{label}:{task}")) is not None}
+    if not callable(do):
+        raise ArgumentTypeError(f"do must be a function of a task, got {shown(do)}; pass the function itself")
     work = do if seed is None else partial(_with_key, do, _words(seed))
     open_tasks = [(i, task) for i, task in enumerate(tasks) if i not in found]
     with progress_of(progress).task(label, len(tasks)) as advance:
         advance(len(found))
-        for i, value in _engine(executor)(work, open_tasks):
+        for i, value in engine(work, open_tasks):
             found[i] = value
             checkpoints.keep(f"{label}:{tasks[i]}", value)
             advance(1, str(tasks[i]))

@@ -11,6 +11,7 @@ import numpyro.distributions as dist
 from scipy import special, stats
 
 from .. import problems
+from ..arguments import integer, listed
 from ..checkpoints import NO_CHECKPOINTS, Checkpoints
 from ..coordinates import coordinates_of
 from ..evidence import check_methods, estimate_with
@@ -20,7 +21,7 @@ from ..optimization import LaplaceFit, fit_laplace
 from ..quadrature import fit_grid
 from ..sampling import fit_nuts
 from ..seeds import as_rng
-from .study import Study, Table, Tasks, column, quick, where
+from .study import Study, Table, Tasks, check_options, column, quick, where
 
 SCORED = (
     "needle 3d",
@@ -94,8 +95,13 @@ def study_calibration(
     ['grid', 'nuts']
     """
     started = time.perf_counter()
-    methods = check_methods(quick(fast, tuple(methods), STOCHASTIC, ("importance",)))
-    scored = ("coin",) if fast and names is None else SCORED if names is None else tuple(names)
+    seed = check_options(seed, fast, progress)
+    methods = check_methods(quick(fast, tuple(check_methods(methods)), STOCHASTIC, ("importance",)))
+    scored = (
+        ("coin",) if fast and names is None else SCORED if names is None else tuple(listed(names, "names", "problems"))
+    )
+    num_seeds = integer(num_seeds, "num_seeds", at_least=1)
+    num_trials = integer(num_trials, "num_trials", at_least=1)
     num_seeds, num_trials = quick(fast, num_seeds, NUM_SEEDS, BLOCK), quick(fast, num_trials, NUM_TRIALS, 1)
     for name in scored:
         problems.find(name)

@@ -12,11 +12,12 @@ import numpyro.distributions as dist
 from numpyro.distributions import constraints
 from scipy import optimize, special
 
+from ..arguments import integer
 from ..checkpoints import NO_CHECKPOINTS, Checkpoints
 from ..errors import UserError
 from ..model import Model
 from ..sampling import fit_nuts
-from .study import Row, Study, Table, Tasks, column, quick, slope, where
+from .study import Row, Study, Table, Tasks, check_options, column, quick, slope, where
 
 NUM_CELLS = (4, 8, 16, 32, 64, 128, 256, 512)
 NUM_BARS = 8  # of the sum that is drawn
@@ -88,6 +89,9 @@ def study_coordinates(
     ['0.200', '0.250', '0.273', '0.238']
     """
     started = time.perf_counter()
+    seed = check_options(seed, fast, progress)
+    heads, tosses = integer(heads, "heads", at_least=1), integer(tosses, "tosses", at_least=2)
+    num_draws = integer(num_draws, "num_draws", at_least=20)
     if not 0 < heads < tosses:
         raise UserError(f"expected some heads and some tails, got {heads} heads of {tosses} tosses")
     num_cells = quick(fast, NUM_CELLS, NUM_CELLS, NUM_CELLS[:4])

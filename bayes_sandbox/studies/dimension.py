@@ -8,15 +8,16 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
+from ..arguments import integer, listed, positive
 from ..checkpoints import NO_CHECKPOINTS, Checkpoints
-from ..errors import UserError, suggestion
+from ..errors import UserError
 from ..evidence import estimate_with
 from ..evidence.workbench import Workbench
 from ..problems import Problem
 from .families import FAMILIES, LARGEST
 from .geometry import geometry_row
 from .ladders import LADDERS
-from .study import Row, Study, Table, Tasks, column, quick, slope, where
+from .study import Row, Study, Table, Tasks, check_options, chosen, column, quick, slope, where
 
 DIMENSIONS = (1, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 50, 100, 200, 500, 1000)
 OTHERS = ("grid", "rqmc", "importance", "bridge", "tempering", "nested")
@@ -89,14 +90,18 @@ def study_dimension(
     [True, True]
     """
     started = time.perf_counter()
-    families = quick(fast, tuple(families), tuple(FAMILIES), ("rates",))
-    dimensions = _checked(quick(fast, tuple(dimensions), DIMENSIONS, (1, 2, 4)))
-    methods = quick(fast, tuple(methods), METHODS, ("riemann", "gauss_hermite", "prior_average", "laplace"))
+    seed = check_options(seed, fast, progress)
+    tolerance = positive(tolerance, "tolerance", example=0.02)
+    budget = positive(budget, "budget", infinite=True, example=BUDGET)
+    families = quick(fast, chosen(families, "families", FAMILIES, "family"), tuple(FAMILIES), ("rates",))
+    dimensions = _checked(quick(fast, tuple(listed(dimensions, "dimensions", "integers")), DIMENSIONS, (1, 2, 4)))
+    methods = quick(
+        fast,
+        chosen(methods, "methods", METHODS, "method"),
+        METHODS,
+        ("riemann", "gauss_hermite", "prior_average", "laplace"),
+    )
     budget = quick(fast, budget, BUDGET, 3.0)
-    for names, known, what in ((families, FAMILIES, "family"), (methods, METHODS, "method")):
-        for name in names:
-            if name not in known:
-                raise UserError(f"there is no {what} {name!r}{suggestion(name, known)}; there are {', '.join(known)}")
     tasks = Tasks(checkpoints, progress)
     jobs = [(family, d, method) for family in families for d in dimensions for method in methods]
     runs = tasks.rows(
@@ -118,7 +123,7 @@ def study_dimension(
 
 def _checked(dimensions: Sequence[int]) -> tuple[int, ...]:
     """Return dimensions from the least on, each once."""
-    if not dimensions or any(d != int(d) or not 1 <= d <= LARGEST for d in dimensions):
+    if not dimensions or any(not 1 <= integer(d, "each of dimensions") <= LARGEST for d in dimensions):
         raise UserError(f"expected dimensions from 1 to {LARGEST}, got {list(dimensions)}")
     return tuple(sorted({int(d) for d in dimensions}))
 

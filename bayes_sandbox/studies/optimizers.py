@@ -10,14 +10,14 @@ import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
 
+from ..arguments import integer, integers
 from ..checkpoints import NO_CHECKPOINTS, Checkpoints
 from ..compiler import compiled
-from ..errors import UserError, suggestion
 from ..model import Model
 from ..optimization import LANDSCAPES, OPTIMIZERS, Landscape, Path, bowl, descend, fit_map, posterior_landscape
 from ..real_data import CEMENT
 from .sensitivity import bioassay
-from .study import Row, Study, Table, Tasks, column, quick, where
+from .study import Row, Study, Table, Tasks, check_options, chosen, column, quick, where
 
 DIMENSIONS = (2, 5, 10, 20, 50, 100, 200, 500, 1000)  # of the Hessian whose cost is measured
 REGIMES = (0.2, 1.0, 1.9, 2.1)  # step sizes, in units of 1 / the largest curvature: stable below two
@@ -107,13 +107,12 @@ def study_optimizers(
     0.0
     """
     started = time.perf_counter()
-    landscapes = quick(fast, tuple(landscapes), tuple(STEPS), ("bowl", "cement"))
-    dimensions = quick(fast, tuple(dimensions), DIMENSIONS, (2, 10, 50, 200))
+    seed = check_options(seed, fast, progress)
+    landscapes = quick(fast, chosen(landscapes, "landscapes", STEPS, "landscape"), tuple(STEPS), ("bowl", "cement"))
+    optimizers = chosen(optimizers, "optimizers", OPTIMIZERS, "optimizer")
+    dimensions = quick(fast, integers(dimensions, "dimensions", at_least=1), DIMENSIONS, (2, 10, 50, 200))
+    num_steps = integer(num_steps, "num_steps", at_least=1)
     num_steps = quick(fast, num_steps, 200, 100)
-    for names, known, what in ((landscapes, STEPS, "landscape"), (optimizers, OPTIMIZERS, "optimizer")):
-        for name in names:
-            if name not in known:
-                raise UserError(f"there is no {what} {name!r}{suggestion(name, known)}; there are {', '.join(known)}")
     tasks = Tasks(checkpoints, progress)
     jobs = [(s, o) for s in landscapes for o in optimizers if o != "sgd" or "sgd" in STEPS[s]]
     tables = {

@@ -15,7 +15,6 @@ from scipy.special import logsumexp
 from ..checkpoints import NO_CHECKPOINTS, Checkpoints
 from ..comparison import compare
 from ..compiler import compiled
-from ..errors import UserError, suggestion
 from ..evidence import estimate_evidence
 from ..model import Model
 from ..quadrature import fit_grid
@@ -23,7 +22,7 @@ from ..real_data import ACCELERATIONS, CEMENT, GALAXIES, IMPACT_TIMES
 from ..records import Evidence
 from ..selection import LARGEST_PARETO_K, leave_one_out
 from ..variants import with_observations
-from .study import Row, Study, Table, Tasks, column, where
+from .study import Row, Study, Table, Tasks, check_options, chosen, column, where
 
 LARGEST_R_HAT = 1.01  # Vehtari et al. 2021
 BATCH = 500  # draws at a time
@@ -134,9 +133,8 @@ def study_order(
     ['-', '1']
     """
     started = time.perf_counter()
-    for name in families:
-        if name not in FAMILIES:
-            raise UserError(f"there is no family {name!r}{suggestion(name, FAMILIES)}; there are {', '.join(FAMILIES)}")
+    seed = check_options(seed, fast, progress)
+    families = chosen(families, "families", FAMILIES, "family")
     jobs = [(name, order) for name in families for order in (FAMILIES[name].few if fast else FAMILIES[name].orders)]
     tables = {"orders": Tasks(checkpoints, progress, executor).rows("model", jobs, lambda job: [_row(*job, seed)])}
     settings = {"families": list(families), "seed": seed, "fast": fast}

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpyro.distributions as dist
 
+from ..arguments import number, numbers, positive, text
 from ..checkpoints import NO_CHECKPOINTS, Checkpoints
 from ..errors import ModelError, suggestion
 from ..model import Model, require_model
@@ -14,7 +15,7 @@ from ..optimization import fit_map
 from ..selection import leave_one_out
 from ..variants import with_known
 from .all_data_sets import evidence_table, winners
-from .study import Study, Table, Tasks, column, doubts, slope, summed
+from .study import Study, Table, Tasks, check_options, column, doubts, slope, summed
 
 SIGNIFICANT = 0.05  # a tail area that is commonly taken for a finding
 FLAT = 30.0  # times the widest posterior sd, beyond which a prior counts as wide
@@ -87,7 +88,11 @@ def study_prior_width(
     512
     """
     started = time.perf_counter()
-    model = require_model(model or sleep())
+    seed = check_options(seed, fast, progress)
+    value = number(value, "value")
+    if scales is not None:
+        scales = [positive(one, "each of scales") for one in numbers(scales, "scales", at_least_one=True).ravel()]
+    model = sleep() if model is None else require_model(model)
     model.require_proper("have an evidence")
     if not model.observed:
         raise ModelError(f"{model.name!r} has only numpyro.factor terms: there is no observation to leave out")
@@ -110,7 +115,7 @@ def study_prior_width(
 
 def _scalar(model: Model, parameter: str | None) -> str:
     shapes = model.structure.shapes
-    name = parameter or next(iter(shapes))
+    name = next(iter(shapes)) if parameter is None else text(parameter, "parameter")
     if name not in shapes:
         raise ModelError(f"there is no parameter {name!r}{suggestion(name, shapes)}")
     if shapes[name]:

@@ -9,12 +9,14 @@ import jax
 import numpy as np
 
 from .. import problems
+from ..arguments import instance, integer, listed
 from ..checkpoints import NO_CHECKPOINTS, Checkpoints
 from ..comparison import METHODS as FITS
 from ..comparison import compare
 from ..errors import UserError, suggestion
+from ..evidence import check_methods
 from ..records import Evidence
-from .study import Row, Study, Table, Tasks, where
+from .study import Row, Study, Table, Tasks, check_options, where
 
 OUTCOMES = ("solved", "wide", "not trusted", "wrong")
 BOUNDS = {"laplace", "grid", "sparse"}  # whose error bounds the gap; the others' is a standard error
@@ -66,11 +68,19 @@ def study_problems(
     ['solved']
     """
     started = time.perf_counter()
-    words = [names] if isinstance(names, str) else list(names)
-    listed = None if methods is None else list(methods)
+    seed = check_options(seed, fast, progress)
+    num_seeds = integer(num_seeds, "num_seeds", at_least=1)
+    words = (
+        [names]
+        if isinstance(names, str)
+        else [
+            instance(n, "each of names", str, "pass parts of names") for n in listed(names, "names", "parts of names")
+        ]
+    )
+    wanted = None if methods is None else check_methods(methods)
     fits: Sequence[str] = FITS
     if fast:
-        fits, listed = ("map", "grid"), listed or ["laplace", "grid", "importance"]
+        fits, wanted = ("map", "grid"), wanted or ["laplace", "grid", "importance"]
     known = [p.name for p in problems.every() if p.log_evidence == p.log_evidence]
     chosen = [name for name in known if any(word in name for word in words)]
     if fast and not any(words):
@@ -78,7 +88,7 @@ def study_problems(
     if not chosen:
         raise UserError(f"no problem has {' or '.join(map(repr, words))} in its name{suggestion(words[0], known)}")
     jobs = [(name, seed + i) for i in range(num_seeds) for name in chosen]
-    rows = Tasks(checkpoints, progress, executor).rows("problem", jobs, lambda job: _rows(*job, fits, listed))
+    rows = Tasks(checkpoints, progress, executor).rows("problem", jobs, lambda job: _rows(*job, fits, wanted))
     tables = {"estimates": [row for row in rows if row["method"] != "best"], "best": where(rows, method="best")}
     settings = {"names": words, "methods": listed, "num_seeds": num_seeds, "seed": seed, "fast": fast}
     seconds = time.perf_counter() - started

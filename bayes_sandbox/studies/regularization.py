@@ -7,6 +7,7 @@ import numpy as np
 from scipy import stats
 from scipy.special import logsumexp
 
+from ..arguments import integer, numbers, text
 from ..checkpoints import NO_CHECKPOINTS, Checkpoints
 from ..errors import UserError, suggestion
 from ..model import Model
@@ -17,7 +18,7 @@ from ..records import Evidence
 from ..regularization import PENALTIES, choose_scales, fit_gaussian, from_loss
 from ..selection import leave_one_out
 from .order import fitted
-from .study import Row, Study, Table, Tasks, column, quick, where
+from .study import Row, Study, Table, Tasks, check_options, chosen, column, quick, where
 
 STRENGTHS = tuple(np.geomspace(1e-2, 1e3, 11).round(4).tolist())  # λ of Σ ½ r² + λ h(w)
 FOLDS = 10
@@ -90,13 +91,14 @@ def study_regularization(
     True
     """
     started = time.perf_counter()
-    if data not in KNOWN_SCALE:
+    if text(data, "data") not in KNOWN_SCALE:
         raise UserError(
             f"there are no data {data!r}{suggestion(data, KNOWN_SCALE)}; there are {', '.join(KNOWN_SCALE)}"
         )
-    for penalty in penalties:
-        if penalty not in ("l1", "l2"):
-            raise UserError(f"there is no path for {penalty!r}: use l1 or l2")
+    seed = check_options(seed, fast, progress)
+    penalties = chosen(penalties, "penalties", ("l1", "l2"), "path for the penalty")
+    order = integer(order, "order", at_least=1)
+    strengths = tuple(numbers(strengths, "strengths").ravel().tolist())
     strengths = tuple(sorted(float(s) for s in quick(fast, tuple(strengths), STRENGTHS, (1.0, 100.0, 1000.0))))
     if not strengths or strengths[0] <= 0:
         raise UserError(f"expected positive strengths, got {list(strengths)}")

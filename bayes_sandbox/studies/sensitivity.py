@@ -10,6 +10,7 @@ import numpy as np
 import numpyro.distributions as dist
 import xarray as xr
 
+from ..arguments import numbers
 from ..checkpoints import NO_CHECKPOINTS, Checkpoints
 from ..datatree import pointwise_datatree
 from ..diagnostics import smoothed
@@ -19,7 +20,7 @@ from ..naming import labels
 from ..quadrature import GridFit
 from ..variable_names import to_site
 from ..variants import with_powers
-from .study import Study, Table, Tasks, column, doubts, quick, summed, where
+from .study import Study, Table, Tasks, check_options, column, doubts, quick, summed, where
 
 HALVES = ("prior", "likelihood")
 POWERS = (0.5, 0.7, 0.9, 1.1, 1.4, 2.0)
@@ -80,7 +81,9 @@ def study_sensitivity(
     [True, True]
     """
     started = time.perf_counter()
-    model = require_model(model or bioassay())
+    seed = check_options(seed, fast, progress)
+    powers = tuple(numbers(powers, "powers", at_least_one=True).ravel().tolist())
+    model = bioassay() if model is None else require_model(model)
     if not model.observed:
         raise ModelError(f"{model.name!r} has only numpyro.factor terms: no observation's likelihood can be weighed")
     powers = tuple(dict.fromkeys(float(p) for p in quick(fast, tuple(powers), POWERS, (0.5, 2.0)) if p != 1))

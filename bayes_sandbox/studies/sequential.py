@@ -9,6 +9,7 @@ import numpy as np
 import numpyro.distributions as dist
 from scipy.special import logsumexp
 
+from ..arguments import integer
 from ..checkpoints import NO_CHECKPOINTS, Checkpoints
 from ..compiler import compiled
 from ..diagnostics import pareto_k
@@ -18,7 +19,7 @@ from ..model import Model, require_model
 from ..quadrature import GridFit
 from ..seeds import as_rng
 from ..variants import num_rows, with_observations
-from .study import Row, Study, Table, Tasks, column, doubts, quick, slope, summed, where
+from .study import Row, Study, Table, Tasks, check_options, column, doubts, quick, slope, summed, where
 
 LARGEST_PARETO_K = 0.7  # Vehtari et al. 2024
 NUM_STEPS, NUM_ORDERS = 9, 3
@@ -81,7 +82,9 @@ def study_sequential(
     '1 order of the same data: log p(D) differs by 0 at most'
     """
     started = time.perf_counter()
-    model = require_model(model or horse_kicks())
+    seed = check_options(seed, fast, progress)
+    num_steps, num_orders = integer(num_steps, "num_steps"), integer(num_orders, "num_orders")
+    model = horse_kicks() if model is None else require_model(model)
     model.require_proper("have an evidence")
     num_steps, num_orders = quick(fast, num_steps, NUM_STEPS, 4), quick(fast, num_orders, NUM_ORDERS, 2)
     if num_steps < 2 or num_orders < 1:

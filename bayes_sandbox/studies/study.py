@@ -1,6 +1,6 @@
 """What every study is made of: tasks, each done once and kept, and a record of the tables they fill."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from .. import arguments
 from ..checkpoints import NO_CHECKPOINTS, Checkpoints, cached
 from ..document import plain
-from ..errors import UserError
+from ..errors import UserError, suggestion
 from ..model import Model
 from ..progress import progress_of
 from ..quadrature import GridFit, fit_grid
@@ -77,7 +78,23 @@ class Study:
         """
         from ..report.study import write_study
 
-        return write_study(self.to_dict(), Path(folder), force=force)
+        return write_study(self.to_dict(), arguments.folder(folder, "folder"), force=force)
+
+
+def check_options(seed: Any, fast: Any, progress: Any) -> int:
+    """Return the seed of a study, which counts up from it; raise `ArgumentError` for a wrong seed or switch."""
+    arguments.flag(fast, "fast")
+    arguments.flag(progress, "progress")
+    return arguments.integer(seed, "seed", at_least=0)
+
+
+def chosen(value: Any, name: str, known: Collection[str], what: str) -> tuple[str, ...]:
+    """Return names of what there is; raise `UserError` for one that does not exist."""
+
+    def unknown(one: str) -> UserError:
+        return UserError(f"there is no {what} {one!r}{suggestion(one, known)}; there are {', '.join(known)}")
+
+    return tuple(arguments.names(value, name, known, unknown))
 
 
 def _each(task: Any, found: Table) -> bool:
