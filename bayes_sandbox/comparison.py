@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from . import arguments
 from .checkpoints import NO_CHECKPOINTS, Checkpoints, cached
 from .document import document, flattened
 from .errors import EvidenceError, SamplingError, UserError, failure, has_failed, suggestion
-from .evidence import DEFAULT, SECOND_TRY, Evidence, check_methods, estimate_with
-from .evidence.tempering import LARGEST_DIMENSION, LARGEST_ERROR
-from .evidence.workbench import Workbench
+from .evidence import DEFAULT, SECOND_TRY, Evidence, check_methods, check_options, estimate_with
+from .evidence.tempering import LARGEST_DIMENSION
+from .evidence.workbench import NUTS_OPTIONS, Workbench
 from .model import Model, require_model
 from .optimization import LaplaceFit, MAPFit, fit_map
 from .progress import progress_of
@@ -26,6 +27,7 @@ from .sampling import NUTSFit, compiled_beside
 APART = 4.0  # standard errors at which two answers contradict each other
 SD_APART = 0.05
 NEARLY_SETTLED = 1e-3  # nats: moments are good to a few parts in a thousand
+NEAR_ENOUGH = 0.3  # nats: the error of an estimate that can confirm another
 METHODS = ("map", "grid", "nuts")
 RECORDS = (Evidence, MAPFit, LaplaceFit, GridFit, NUTSFit)  # what checkpoints of a comparison contain
 _COORDINATES = ("params", "unconstrained")
@@ -115,7 +117,7 @@ class Comparison:
         """
         from .report import write_run
 
-        return write_run(self, Path(folder), force=force)
+        return write_run(self, arguments.folder(folder, "folder"), force=arguments.flag(force, "force"))
 
 
 def compare(
@@ -161,11 +163,15 @@ def compare(
     """
     require_model(model)
     wanted = _check_fits(methods)
-    names = _default_evidence(wanted, draws) if evidence is None else check_methods(evidence)
+    names = (
+        _default_evidence(wanted, draws) if evidence is None else check_methods(evidence, name="evidence", empty=True)
+    )
+    check_options(model, draws, budget, seed, progress)
+    given = {"num_warmup": num_warmup, "num_samples": num_samples, "num_chains": num_chains}
+    options = {n: arguments.integer(v, n, at_least=1, example=NUTS_OPTIONS[n]) for n, v in given.items()}
     if evidence is not None and names:
         model.require_proper("have an evidence")
     started = time.perf_counter()
-    options = {"num_warmup": num_warmup, "num_samples": num_samples, "num_chains": num_chains}
     bench = Workbench(
         model, seed=seed, draws=draws, budget=budget, progress=progress, nuts_options=options, checkpoints=checkpoints
     )
@@ -260,11 +266,10 @@ class _Run:
 
 
 def _check_fits(methods: Iterable[str]) -> list[str]:
-    wanted = [methods] if isinstance(methods, str) else list(methods)
-    for name in wanted:
-        if name not in METHODS:
-            raise EvidenceError(f"there is no fit {name!r}{suggestion(str(name), METHODS)}")
-    return wanted
+    def unknown(name: str) -> EvidenceError:
+        return EvidenceError(f"there is no fit {name!r}{suggestion(name, METHODS)}")
+
+    return arguments.names(methods, "methods", METHODS, unknown, empty=True)
 
 
 def _default_evidence(wanted: list[str], draws: Any) -> list[str]:
@@ -300,7 +305,7 @@ def _beside(others: Sequence[Evidence], found: Evidence) -> Evidence:
     near = [
         e
         for e in others
-        if e.error < LARGEST_ERROR
+        if e.error < NEAR_ENOUGH
         and abs(e.log_evidence - found.log_evidence) <= APART * math.hypot(e.error, found.error)
     ]
     if near or not found.trusted:

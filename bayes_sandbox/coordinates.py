@@ -10,26 +10,36 @@ so that integrals agree in both coordinates while modes do not.
 
 import functools
 import math
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import jax
+import jax.extend
 import jax.numpy as jnp
 import numpy as np
-from numpyro.distributions import biject_to, constraints
+from numpyro.distributions import biject_to
 
 from .batches import batch_size, chunk_size, evaluate, in_batches
+from .compiler import compiled
+from .complements import completed
 from .devices import num_lanes
-from .model import Model
+from .model import PRIOR_BATCH, Model
 from .naming import labels
+from .rounding import perturbed, scatter
+from .seeds import as_rng
 from .single import in_float32
 from .sites import is_latent
+from .transforms import is_bounded, is_finite, prior_draw, to_support
 
 Position = jax.Array | np.ndarray
+NUM_RUNS = 8  # of a density with every rounding changed: its scatter is known to a quarter
+ROUNDED_AT_ONCE, ROUNDED_TERMS = 8, 2e6  # points, and of all runs densities times observations, in one call
 NUM_PARTS = 3  # of a log density: prior, likelihood, Jacobian
 NEARBY, ROUNDING = 1e-3, 1e-9  # along each coordinate, to see which parameters it changes; of the change, no change
 CHECK_TERMS = 2e7  # densities times observations, that the check of a sum or its curves may take
 DEAR_TERMS, FEWEST = 1e9, 1024  # where even the least is dear: what it may take, and the densities it is at least
+MAX_CHECKED, LOST_AT_EDGE = 64, 1e-3  # positions at an edge whose rounding is measured; nats that it may cost
 FAR = 20.0  # no float64 runs out of digits nearer to the middle than this
 
 
@@ -38,6 +48,33 @@ def coordinates_of(model: Model) -> "Coordinates":
     if model.compiled is None:
         model.compiled = Coordinates(model)
     return model.compiled
+
+
+@dataclass(frozen=True)
+class Rounding:
+    """The rounding error of a log density at some points, whole (n,) and of each term of it (n, terms)."""
+
+    error: np.ndarray
+    of_terms: np.ndarray
+    terms: tuple[str, ...]
+
+    @property
+    def floor(self) -> float:
+        """The error of log p(D) that no method can go below: three mean rounding errors, each at most one nat."""
+        return 3.0 * float(np.minimum(self.error, 1.0).mean()) if len(self.error) else 0.0
+
+    @property
+    def sentence(self) -> str:
+        """What rounding does, and where."""
+        return (
+            f"float64 rounding leaves log p(D) open by {self.floor:.1g}: the log density of {self.worst_term!r} loses "
+            "its digits; centre or rescale the data, or write its terms so that large ones do not cancel"
+        )
+
+    @property
+    def worst_term(self) -> str:
+        """The term that loses most digits."""
+        return self.terms[int(np.argmax(np.minimum(self.of_terms, 1e300).sum(axis=0)))]
 
 
 class Coordinates:
@@ -87,9 +124,9 @@ class Coordinates:
         def place(site: Any) -> Any:
             if not is_latent(site):
                 return None
-            name, transform = site["name"], _transform(site)
-            params[name] = transform(parts[name])
-            log_dets.append(jnp.sum(transform.log_abs_det_jacobian(parts[name], params[name])))
+            name = site["name"]
+            params[name], log_det = to_support(site["fn"].support, parts[name])
+            log_dets.append(log_det)
             return params[name]
 
         self._model.trace_with(place)
@@ -107,7 +144,7 @@ class Coordinates:
             if not is_latent(site):
                 return None
             value = jnp.asarray(params[site["name"]], float)
-            parts[site["name"]] = _transform(site).inv(value).reshape(-1)
+            parts[site["name"]] = biject_to(site["fn"].support).inv(value).reshape(-1)
             return value
 
         self._model.trace_with(take)
@@ -115,8 +152,24 @@ class Coordinates:
 
     def log_parts(self, position: Position) -> tuple[jax.Array, jax.Array, jax.Array]:
         """Return (log prior, log likelihood, log|J|) at one position."""
-        params, log_det = self.constrain_with_log_det(position)
-        return (*self._model.log_parts(params), log_det)
+        log_prior, log_likelihood, log_det, _ = self._parts_and_flat(position)
+        return log_prior, log_likelihood, log_det
+
+    def _parts_and_flat(self, position: Position) -> tuple[jax.Array, ...]:
+        *terms, log_det, flat = self._program(jnp.asarray(position, float))
+        num, zero = len(self._shapes), jnp.zeros(())
+        return sum(terms[:num], start=zero), sum(terms[num:], start=zero), log_det, flat
+
+    @functools.cached_property
+    def _program(self) -> Any:
+        """(the terms of log p(D, θ), log|J|, flat params) of a position, traced once, with the digits near edges."""
+
+        def everything(position: jax.Array) -> tuple[jax.Array, ...]:
+            params, log_det = self.constrain_with_log_det(position)
+            return (*self._model.log_terms(params).values(), log_det, self.flat(params))
+
+        closed = jax.make_jaxpr(completed(everything))(jax.ShapeDtypeStruct((self.dimension,), float))
+        return jax.extend.core.jaxpr_as_fun(closed)
 
     def log_density(self, position: Position) -> jax.Array:
         """Return log p(D, θ(u)) + log|J(u)|: the joint density as a density of the position."""
@@ -132,8 +185,7 @@ class Coordinates:
 
         What sums, searches and estimators ask at many positions is read off this one compiled program.
         """
-        params, log_det = self.constrain_with_log_det(position)
-        parts = (*self._model.log_parts(params), log_det, self.flat(params))
+        parts = self._parts_and_flat(position)
         # Not woven into one another: a compiler that joins a long sum with a few copies makes a slow loop of both.
         *parts, flat = jax.lax.optimization_barrier(parts)
         return jnp.concatenate([jnp.stack(parts), flat])
@@ -212,11 +264,60 @@ class Coordinates:
         flat = np.concatenate([np.reshape(params[n], (*batch_shape, -1)) for n in self._shapes], axis=-1)
         return in_batches(self._unconstrain_flat, chunk_size())(flat)
 
+    def prior_positions(self, seed: Any, num: int) -> np.ndarray:
+        """Return draws from the prior as positions (num, dimension), with digits where a value has none to spare.
+
+        The draws are those of `Model.sample_prior` for the same seed. A position is not finite where the value is not
+        inside the support, which only distributions without a draw in logarithms do.
+        """
+        self._model.require_proper("be sampled from its prior")
+        size = -(-num // PRIOR_BATCH) * PRIOR_BATCH
+        keys = as_rng(seed, "prior").integers(2**32, size=(size, 2), dtype=np.uint32)
+        found = [self._prior_batch(keys[i : i + PRIOR_BATCH]) for i in range(0, size, PRIOR_BATCH)]
+        return np.concatenate([np.zeros((0, self.dimension)), *found])[:num]
+
+    @functools.cached_property
+    def _prior_batch(self) -> Any:
+        def one(data: jax.Array) -> jax.Array:
+            parts: dict[str, jax.Array] = {}
+
+            def place(site: Any, key: Any) -> Any:
+                position, value = prior_draw(site["fn"], key)
+                parts[site["name"]] = position.reshape(-1)
+                return value
+
+            self._model.trace_prior(jax.random.wrap_key_data(data), place)
+            return jnp.concatenate([parts[name] for name in self._sizes])
+
+        return compiled(jax.vmap(one), hasty=True)
+
     def log_density_many(self, positions: Any) -> np.ndarray:
         """Return `log_density` at positions (…, dimension); NaN counts as −∞."""
         with np.errstate(invalid="ignore"):  # ∞ − ∞
             values = self.log_parts_many(positions).sum(axis=-1)
         return np.where(np.isnan(values), -np.inf, values)
+
+    def rounding(self, positions: Any) -> "Rounding":
+        """Return what float64 rounding leaves open in `log_density` at positions (n, dimension)."""
+        positions = np.asarray(positions, float)
+        found = [self._perturbed(some) for some in _padded(positions, ROUNDED_AT_ONCE)]
+        self.num_evaluations += (1 + NUM_RUNS) * len(positions)
+        terms = np.concatenate([np.zeros((1 + NUM_RUNS, 0, 1 + len(self._model.term_names))), *found], axis=1)
+        terms = terms[:, : len(positions)]
+        return Rounding(scatter(terms.sum(axis=2)), scatter(terms), (*self._model.term_names, "the Jacobian"))
+
+    @functools.cached_property
+    def _perturbed(self) -> Any:
+        function = perturbed(lambda position: jnp.stack(self._program(position)[:-1]))
+        runs = np.repeat(np.arange(1.0 + NUM_RUNS), ROUNDED_AT_ONCE)
+        at_once = int(np.clip(ROUNDED_TERMS / max(self.num_observations, 1), 1, len(runs)))
+
+        def many(positions: jax.Array) -> jax.Array:
+            points = jnp.tile(positions, (1 + NUM_RUNS, 1)), jnp.asarray(runs)
+            found = jax.lax.map(lambda point: function(*point), points, batch_size=at_once)
+            return found.reshape(1 + NUM_RUNS, ROUNDED_AT_ONCE, -1)
+
+        return compiled(many, hasty=True)
 
     def lost_in_single(self, positions: Any) -> np.ndarray:
         """Return `log_density` at positions (…, dimension) less what it is in float32."""
@@ -240,23 +341,37 @@ class Coordinates:
     @functools.cached_property
     def finite_axes(self) -> np.ndarray:
         """For each position coordinate whether it stands for an interval or a share: bounded at both ends."""
-        finite: dict[str, bool] = {}
+        return self._axes_where(is_finite)
+
+    @functools.cached_property
+    def bounded_axes(self) -> np.ndarray:
+        """For each position coordinate whether its support is anything but the whole line."""
+        return self._axes_where(is_bounded)
+
+    def _axes_where(self, holds: Callable[[Any], bool]) -> np.ndarray:
+        found: dict[str, bool] = {}
 
         def look(site: Any) -> Any:
             if not is_latent(site):
                 return None
-            finite[site["name"]] = _is_finite(site["fn"].support)
+            found[site["name"]] = holds(site["fn"].support)
             return jnp.asarray(self._model.structure.example[site["name"]])
 
         jax.eval_shape(lambda: self._model.trace_with(look) and None)  # traced: nothing in it need be computed
-        return np.repeat([finite[n] for n in self._sizes], [math.prod(s) for s in self._sizes.values()])
+        return np.repeat([found[n] for n in self._sizes], [math.prod(s) for s in self._sizes.values()])
 
     def saturated(self, positions: np.ndarray) -> np.ndarray:
-        """Return, for positions (n, d), whether a bounded parameter can no longer be told from its edge.
+        """Return, for positions (n, d), whether float64 has run out of digits that the density needs.
 
-        A step of one towards the middle of a finite axis leaves every parameter as it is: float64 has run out of
-        digits there, and the density with them.
+        A step of one towards the middle of a finite axis leaves every parameter as it is: a bounded parameter cannot be
+        told from its edge. That matters only where roundings of parameters change the density.
         """
+        found = self._at_edge(positions)
+        some = np.flatnonzero(found)
+        some = some[:: max(len(some) // MAX_CHECKED, 1)][:MAX_CHECKED]
+        return found if len(some) and (self.rounding(positions[some]).error > LOST_AT_EDGE).any() else found & False
+
+    def _at_edge(self, positions: np.ndarray) -> np.ndarray:
         found = np.zeros(len(positions), bool)
         here = self.flat_many(positions) if self.finite_axes.any() else positions
         for j in np.flatnonzero(self.finite_axes):
@@ -286,13 +401,7 @@ class Coordinates:
         return np.where(alone & monotone, own, -1)
 
 
-def _is_finite(support: Any) -> bool:
-    """Whether a support is an interval or a simplex: bounded, and mapped to by a logistic."""
-    while isinstance(support, constraints.independent):
-        support = support.base_constraint
-    bounds = getattr(support, "lower_bound", None), getattr(support, "upper_bound", None)
-    return isinstance(support, type(constraints.simplex)) or all(b is not None for b in bounds)
-
-
-def _transform(site: Any) -> Any:
-    return biject_to(site["fn"].support)
+def _padded(rows: np.ndarray, size: int) -> list[np.ndarray]:
+    """Return rows in blocks of one size, the last padded with its last row."""
+    blocks = [rows[i : i + size] for i in range(0, len(rows), size)]
+    return [np.concatenate([b, np.repeat(b[-1:], size - len(b), axis=0)]) for b in blocks]

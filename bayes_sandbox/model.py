@@ -17,6 +17,7 @@ from numpyro.infer.util import compute_log_probs
 
 from .arguments import integer, mapping, shown, text
 from .compiler import compiled
+from .counts import LargeCounts
 from .data import as_array, owned, owned_distribution
 from .errors import ModelError, suggestion
 from .inspection import Structure, inspect_program
@@ -181,15 +182,20 @@ class Model:
 
     def log_parts(self, params: Params) -> tuple[jax.Array, jax.Array]:
         """Return (log prior, summed log likelihood) at parameters known to lie in the support."""
+        terms = self.log_terms(params)
+        prior = sum((terms[n] for n in self.structure.shapes), start=jnp.zeros(()))
+        return prior, sum((v for n, v in terms.items() if n not in self.structure.shapes), start=jnp.zeros(()))
+
+    def log_terms(self, params: Params) -> dict[str, jax.Array]:
+        """Return what log p(D, θ) is the sum of: site → scalar, latent sites first, at parameters in the support."""
         log_probs, _ = self._log_probs(params)
-        prior = sum((jnp.sum(log_probs[n]) for n in self.structure.shapes), start=jnp.zeros(()))
-        likelihood = sum((jnp.sum(v) for n, v in log_probs.items() if n not in self.structure.shapes), jnp.zeros(()))
-        return prior, likelihood
+        return {n: jnp.sum(log_probs[n]) for n in self.term_names}
 
     def _log_probs(self, params: Params) -> tuple[dict[str, jax.Array], Any]:
         values = self._checked(params)
         with undisturbed(), numpyro.validation_enabled(False):  # supports are looked at here, once
-            log_probs, trace = compute_log_probs(self._program, self._args, self._kwargs, values, sum_log_prob=False)
+            program = LargeCounts(self._program)
+            log_probs, trace = compute_log_probs(program, self._args, self._kwargs, values, sum_log_prob=False)
         for name in self.structure.guarded:  # NumPyro's log_prob does not look at the support
             log_probs[name] = log_prob_inside(trace[name], log_probs[name])
         return log_probs, trace
@@ -303,6 +309,11 @@ class Model:
         return Model(**pair, observed=data[OBSERVED], inputs=inputs, name=self.name)
 
     # --- what it is ---------------------------------------------------------------------------------------
+
+    @property
+    def term_names(self) -> tuple[str, ...]:
+        """What each term of `log_terms` is called: latent sites, observed sites, factors."""
+        return (*self.structure.shapes, *self.structure.data, *self.structure.factors)
 
     @property
     def description(self) -> dict[str, list[str]]:

@@ -8,10 +8,11 @@ import numpy as np
 from arviz_stats.base import array_stats
 from scipy.special import logsumexp
 
+from .arguments import instance, mapping, number
 from .comparison import Comparison
 from .coordinates import Coordinates, coordinates_of
 from .errors import EvidenceError, suggestion
-from .seeds import as_rng
+from .seeds import as_rng, check_seed
 
 NUM_LINES, NUM_POINTS = 400, 513  # draws through which a line is laid, and points on each
 FEWEST = 20.0  # draws, in effective number, that a mean density must rest on
@@ -42,17 +43,20 @@ def savage_dickey(
     EvidenceError
         Without draws, for more than one parameter, or for one that has no coordinate of its own.
     """
+    instance(done, "done", Comparison, "pass what compare(model) returned")
+    values = {k: number(v, f"at[{k!r}]") for k, v in mapping(at, "at", "parameter name -> value").items()}
+    check_seed(seed)
     if done.nuts is None:
         raise EvidenceError("a Savage–Dickey ratio needs draws; compare with methods that include 'nuts'")
-    coords, model = coordinates_of(done.model), done.model
-    axis, target = _line(done, dict(at))
+    coords = coordinates_of(done.model)
+    axis, target = _line(done, values)
     rng = as_rng(seed, "savage-dickey")
     positions = done.nuts.positions
     chains, num = positions.shape[:2]
     kept = positions[:, :: max(chains * num // NUM_LINES, 1)]
     flat = kept.reshape(-1, kept.shape[-1])
     above, noise = _mean(*_log_conditional(coords, flat, axis, target, prior_only=False), kept.shape[:2])
-    draws = coords.unconstrain_many(model.sample_prior(int(rng.integers(2**31)), NUM_LINES), (NUM_LINES,))
+    draws = coords.prior_positions(int(rng.integers(2**31)), NUM_LINES)
     draws = draws[np.isfinite(draws).all(axis=1)]
     below, other = _mean(*_log_conditional(coords, draws, axis, target, prior_only=True), (1, len(draws)))
     return SavageDickey(smaller, larger, above - below, float(np.hypot(noise, other)))
@@ -62,7 +66,7 @@ def _line(done: Comparison, at: dict[str, float]) -> tuple[int, float]:
     """Return the coordinate that alone sets the parameter, and where it stands at the value asked for."""
     model, coords = done.model, coordinates_of(done.model)
     if len(at) != 1:
-        raise EvidenceError(f"a Savage–Dickey ratio is of one parameter at one value, got {sorted(at)}")
+        raise EvidenceError(f"a Savage–Dickey ratio is of one parameter at one value, got {sorted(map(str, at))}")
     ((label, value),) = at.items()
     if label not in model.parameters:
         raise EvidenceError(f"{model.name!r} has no parameter {label!r}{suggestion(label, model.parameters)}")

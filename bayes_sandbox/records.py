@@ -4,13 +4,16 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any
 
+MAX_TRUSTED_ERROR = 0.1  # nats: a Bayes factor of two such numbers is good to 15 %
+
 
 @dataclass(frozen=True)
 class Evidence:
     """log p(D) by one method, with an error that means something.
 
     For a deterministic method `error` is meant to bound |estimate − truth|; for a stochastic one it is a standard
-    error. `trusted` implies a finite error; where it is False, `warnings` says why.
+    error. `trusted` means that every check passed and that the error is below 0.1, good enough for a Bayes factor;
+    where it is False, `warnings` says why.
 
     Examples
     --------

@@ -28,7 +28,8 @@ LAYERS = (
         "supports",
         "variable_names",
     },
-    {"single"},
+    {"complements", "counts", "rounding", "single"},
+    {"transforms"},
     {"batches"},
     {"data", "inspection", "program", "records", "progress", "budget"},
     {"workers"},
@@ -144,7 +145,7 @@ def test_nuts_is_made_in_sampling_only():
 
 
 def test_jacobians_are_taken_in_coordinates_only():
-    assert users_of({"log_abs_det_jacobian"}) == {"coordinates.py"}
+    assert users_of({"log_abs_det_jacobian"}) == {"transforms.py"}
 
 
 HEAVY = ("jax", "numpyro", "arviz", "matplotlib", "scipy", "xarray")

@@ -3,12 +3,15 @@
 from collections.abc import Iterable
 from typing import Any, Protocol
 
+from ..arguments import flag, integer, names, positive
+from ..draws import check_draws
 from ..errors import EvidenceError, suggestion
 from ..model import Model, require_model
 from ..quadrature import affordable
 from ..records import Cost, Evidence
+from ..seeds import check_seed
 from . import bridge, grid, harmonic_mean, importance, laplace, nested, prior_average, rqmc, sparse, tempering
-from .workbench import Workbench
+from .workbench import NUTS_OPTIONS, Workbench
 
 __all__ = [
     "DEFAULT",
@@ -16,6 +19,7 @@ __all__ = [
     "Cost",
     "Evidence",
     "check_methods",
+    "check_options",
     "estimate_evidence",
     "estimate_with",
     "predict_costs",
@@ -80,6 +84,8 @@ def estimate_evidence(
         Where the prior is improper: p(D) is undefined.
     EvidenceError
         For a method that does not exist, or draws that do not fit the model.
+    ArgumentError
+        For no method, one that is named twice, and a budget, seed or switch that is none.
 
     Examples
     --------
@@ -90,10 +96,20 @@ def estimate_evidence(
     ['laplace -2.2655', 'grid -2.2655']
     """
     require_model(model)
-    names = check_methods(methods)
+    wanted = check_methods(methods)
+    check_options(model, draws, budget, seed, progress)
     model.require_proper("have an evidence")
-    bench = Workbench(model, seed=seed, draws=draws, budget=budget, progress=progress)
-    return [estimate_with(bench, name) for name in names]
+    bench = Workbench(model, seed=seed, draws=draws, budget=float(budget), progress=progress)
+    return [estimate_with(bench, name) for name in wanted]
+
+
+def check_options(model: Model, draws: Any, budget: Any, seed: Any, progress: Any) -> None:
+    """Raise `ArgumentError` for a wrong budget, seed or switch, and `EvidenceError` for draws of another model."""
+    positive(budget, "budget", infinite=True, example=120)
+    check_seed(seed)
+    flag(progress, "progress")
+    if draws is not None:
+        check_draws(model, draws)
 
 
 def estimate_with(bench: Workbench, name: str) -> Evidence:
@@ -123,10 +139,16 @@ def predict_costs(
     [('laplace', 2880.0), ('grid', 1327936.0)]
     """
     require_model(model)
-    bench = Workbench(model, draws=draws, budget=budget, nuts_options=nuts_options)
+    wanted = check_methods(methods, empty=True)
+    check_options(model, draws, budget, 0, False)
+    for option, value in nuts_options.items():
+        if option not in NUTS_OPTIONS:
+            raise TypeError(f"predict_costs() got an unexpected keyword argument {option!r}")
+        integer(value, option, at_least=1, example=NUTS_OPTIONS[option])
+    bench = Workbench(model, draws=draws, budget=float(budget), nuts_options=nuts_options)
     _, rate = affordable(bench.coords, 1.0, budget)
     found = []
-    for name in check_methods(methods):
+    for name in wanted:
         num = ESTIMATORS[name].num_predicted(bench)
         drawn = bench.num_nuts_predicted if name in DRAWN else 0.0
         in_turn = drawn / rate + bench.num_steps_predicted * SECONDS_A_STEP * (name in DRAWN)
@@ -134,10 +156,10 @@ def predict_costs(
     return found
 
 
-def check_methods(methods: Iterable[str]) -> list[str]:
+def check_methods(methods: Iterable[str], *, name: str = "methods", empty: bool = False) -> list[str]:
     """Return the methods as a list, or raise `EvidenceError` for a name that is none."""
-    names = [methods] if isinstance(methods, str) else list(methods)
-    for name in names:
-        if name not in ESTIMATORS:
-            raise EvidenceError(f"there is no estimator {name!r}{suggestion(str(name), ESTIMATORS)}")
-    return list(dict.fromkeys(names))
+
+    def unknown(one: str) -> EvidenceError:
+        return EvidenceError(f"there is no estimator {one!r}{suggestion(one, ESTIMATORS)}")
+
+    return names(methods, name, ESTIMATORS, unknown, empty=empty)

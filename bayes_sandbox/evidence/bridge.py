@@ -9,13 +9,12 @@ from scipy.special import expit, logsumexp
 
 from ..diagnostics import pareto_k
 from ..errors import SamplingError
-from ..records import Evidence
+from ..records import MAX_TRUSTED_ERROR, Evidence
 from .routes import LatentMixture, Straightener, Whitener, mean_weight, straightener
 from .workbench import Workbench
 
 WIDENED = 1.4  # z-scores over repeated runs came out with an sd of 0.7 to 1.4: quote for the worst
 FRESH = 2  # proposal draws for each posterior draw: they are independent, and cheaper
-LARGEST_ERROR = 0.1
 LARGEST_K_HAT = 0.7  # of the proposal's draws, for them to speak against the bridge
 MANY_DIVERGENT = 0.005  # share of draws
 EM_STEPS = 3
@@ -164,8 +163,8 @@ def _doubts(bench: Workbench, halves: list[_Half], plain: list[_Half], value: fl
     own = WIDENED * float(np.hypot(plain[0].error, plain[1].error)) / 2
     if not abs(second - value) < 4 * np.hypot(error, own) + 1e-9:
         doubts.append(f"another proposal gives {second:.3f} instead of {value:.3f} from the same draws")
-    if error > LARGEST_ERROR:
-        doubts.append(f"the standard error is {error:.2f} (should be below {LARGEST_ERROR})")
+    if error > MAX_TRUSTED_ERROR:
+        doubts.append(f"the standard error is {error:.2f} (should be below {MAX_TRUSTED_ERROR})")
     return doubts
 
 

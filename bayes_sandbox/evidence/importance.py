@@ -5,7 +5,7 @@ import time
 import numpy as np
 
 from ..diagnostics import pareto_k
-from ..records import Evidence
+from ..records import MAX_TRUSTED_ERROR, Evidence
 from .routes import GOOD_ENOUGH, PER_ROUND, ROUNDS, Route, Weighed, mean_weight, plain, straightened
 from .workbench import Workbench
 
@@ -17,7 +17,6 @@ SMALLEST_EFFICIENCY = 0.01
 ALONE = 0.1  # efficiency from which no second proposal is needed
 SECOND = 0.02  # efficiency from which another proposal can bear out the best
 APART = 3.0  # standard errors between two proposals
-LARGEST_ERROR = 0.1
 MISSED, LARGEST_MISSED = 20.0, 0.02  # times too little of the proposal; the share of a chain's draws where that may be
 FEW_DRAWS = 500
 
@@ -88,8 +87,8 @@ def _doubts(bench: Workbench, route: Route, final: Weighed, value: float, error:
         doubts.append(f"Pareto k-hat is {k_hat:.2f} (should be below {LARGEST_K_HAT}): the proposal misses a tail")
     if final.efficiency < SMALLEST_EFFICIENCY:
         doubts.append(f"only {final.efficiency:.1%} of the draws count: the proposal does not fit")
-    if error > LARGEST_ERROR:
-        doubts.append(f"the standard error is {error:.2f} (should be below {LARGEST_ERROR})")
+    if error > MAX_TRUSTED_ERROR:
+        doubts.append(f"the standard error is {error:.2f} (should be below {MAX_TRUSTED_ERROR})")
     if bench.has_draws:
         positions = bench.nuts.positions.reshape(-1, final.positions.shape[1])
         some = positions[:: max(len(positions) // FEW_DRAWS, 1)]

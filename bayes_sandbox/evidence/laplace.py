@@ -4,11 +4,10 @@ import time
 
 import numpy as np
 
-from ..records import Evidence
+from ..records import MAX_TRUSTED_ERROR, Evidence
 from . import importance
 from .workbench import Workbench
 
-LARGEST_ERROR = 1.0  # nats: a factor of e in the evidence
 CHEAP_GRID = 3  # dimensions in which a grid costs next to nothing
 NUM_CLIMBS, NUM_STEPS = 16, 60  # as a rule
 
@@ -32,7 +31,8 @@ def estimate(bench: Workbench) -> Evidence:
         return Evidence("laplace", fit.log_evidence, np.inf, fit.num_evaluations, seconds, False, (why,))
     slack = finer.error if finer.method == "grid" else 4 * finer.error
     error = float(max(abs(fit.log_evidence - finer.log_evidence) + slack, 1e-12))
-    doubts = (f"the Gaussian is off by up to {error:.1f} nats",) if error > LARGEST_ERROR else ()
+    why = f"the Gaussian is off by up to {error:.2g} nats (should be below {MAX_TRUSTED_ERROR})"
+    doubts = (why,) if error > MAX_TRUSTED_ERROR else ()
     return Evidence("laplace", fit.log_evidence, error, fit.num_evaluations, seconds, not doubts, doubts)
 
 

@@ -9,13 +9,12 @@ from scipy.special import logsumexp
 
 from ..compiler import compiled
 from ..progress import progress_of
-from ..records import Evidence
+from ..records import MAX_TRUSTED_ERROR, Evidence
 from .workbench import Workbench
 
 NUM_LIVE, NUM_DELETED = 1000, 100
 STEPS_PER_DIMENSION, FEWEST_STEPS = 3, 10  # slice moves for each new point
 LEFT = -5.0  # log of the share that the live points may still hold at the end
-LARGEST_ERROR = 0.3
 INFORMATION, PER_MOVE = 2.0, 6.0  # nats a dimension, densities a slice, as a rule
 NUM_VOLUMES = 200  # simulated sequences of volumes
 WIDENED = 1.5  # points remember where they came from; z-scores of 16 runs each on two posteriors then had an sd of 0.6
@@ -40,8 +39,8 @@ def estimate(bench: Workbench) -> Evidence:
     doubts = run.doubts
     if np.isfinite(value):
         doubts += bench.unvisited_modes(np.concatenate([p.position for p in dead]), value)
-    if not error < LARGEST_ERROR:
-        doubts.append(f"the standard error is {error:.2f} (should be below {LARGEST_ERROR})")
+    if not error < MAX_TRUSTED_ERROR:
+        doubts.append(f"the standard error is {error:.2f} (should be below {MAX_TRUSTED_ERROR})")
     return Evidence("nested", value, error, run.num_evaluations, seconds, not doubts, tuple(doubts))
 
 
@@ -64,8 +63,7 @@ class _Run:
         self.num_evaluations, self.doubts = 0, list[str]()
 
     def _live(self) -> np.ndarray:
-        draws = self._bench.model.sample_prior(int(self._rng.integers(2**31)), 2 * NUM_LIVE)
-        positions = self._bench.coords.unconstrain_many(draws, (2 * NUM_LIVE,))
+        positions = self._bench.coords.prior_positions(int(self._rng.integers(2**31)), 2 * NUM_LIVE)
         good = np.isfinite(positions).all(axis=1)
         return np.asarray(positions[good][:NUM_LIVE])
 

@@ -7,8 +7,8 @@ import numpy as np
 from ..diagnostics import pareto_k
 from ..progress import progress_of
 from ..quadrature import affordable
-from ..records import Evidence
-from .importance import LARGEST_ERROR, LARGEST_K_HAT
+from ..records import MAX_TRUSTED_ERROR, Evidence
+from .importance import LARGEST_K_HAT
 from .workbench import Workbench
 
 BATCH = 2**14
@@ -39,8 +39,7 @@ def estimate(bench: Workbench) -> Evidence:
 
 
 def draw_log_likelihoods(bench: Workbench, seed: int) -> np.ndarray:
-    draws = bench.model.sample_prior(seed, BATCH)
-    positions = bench.coords.unconstrain_many(draws, (BATCH,))
+    positions = bench.coords.prior_positions(seed, BATCH)
     inside = np.isfinite(positions).all(axis=1)
     values = bench.coords.log_parts_many(np.where(inside[:, None], positions, 0.0))[:, 1]
     return np.where(inside & (values < np.inf), values, -np.inf)
@@ -69,8 +68,8 @@ def _judged(log_weights: np.ndarray, seconds: float) -> Evidence:
     k_hat = pareto_k(log_weights)
     if not k_hat < LARGEST_K_HAT:
         doubts.append(f"Pareto k-hat is {k_hat:.2f} (should be below {LARGEST_K_HAT}): a few draws decide the average")
-    if not error < LARGEST_ERROR:
-        doubts.append(f"the standard error is {error:.2f} (should be below {LARGEST_ERROR})")
+    if not error < MAX_TRUSTED_ERROR:
+        doubts.append(f"the standard error is {error:.2f} (should be below {MAX_TRUSTED_ERROR})")
     value = float(peak + np.log(weight.mean()))
     return Evidence("prior_average", value, max(error, 1e-12), n, seconds, not doubts, tuple(doubts))
 

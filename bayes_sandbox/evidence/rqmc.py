@@ -9,8 +9,8 @@ from ..progress import progress_of
 from ..proposals import HEAVY, StudentMixture, adapted, from_humps, from_positions, joined
 from ..quadrature import affordable
 from ..quadrature.frames import Frame
-from ..records import Evidence
-from .importance import LARGEST_ERROR, LARGEST_K_HAT, SMALLEST_EFFICIENCY
+from ..records import MAX_TRUSTED_ERROR, Evidence
+from .importance import LARGEST_K_HAT, SMALLEST_EFFICIENCY
 from .workbench import Workbench
 
 RANDOMISATIONS = 16
@@ -91,8 +91,7 @@ class Cloud:
         A proposal built on the modes that were found says nothing of those that were not; its weights look healthy.
         """
         coords = self._bench.coords
-        draws = self._bench.model.sample_prior(int(self._rng.integers(2**31)), self.num_scouts)
-        positions = coords.unconstrain_many(draws, (self.num_scouts,))
+        positions = coords.prior_positions(int(self._rng.integers(2**31)), self.num_scouts)
         positions = positions[np.isfinite(positions).all(axis=1)]
         if not len(positions):
             return 0.0
@@ -172,8 +171,8 @@ def _judged(bench: Workbench, cloud: Cloud, near: np.ndarray, started: float) ->
     doubts = cloud.doubts(allowed=4 * error)
     if np.isfinite(value):
         doubts += bench.unvisited_modes(near, value)
-        if error > LARGEST_ERROR:
-            doubts.append(f"the standard error is {error:.2f} (should be below {LARGEST_ERROR})")
+        if error > MAX_TRUSTED_ERROR:
+            doubts.append(f"the standard error is {error:.2f} (should be below {MAX_TRUSTED_ERROR})")
     count = ROUNDS * PER_ROUND + cloud.size + cloud.num_scouts
     return Evidence("rqmc", value, error, count, time.perf_counter() - started, not doubts, tuple(doubts))
 

@@ -11,10 +11,10 @@ from ..progress import progress_of
 from ..proposals import HEAVY, from_humps
 from ..quadrature import affordable
 from ..quadrature.frames import Frame
-from ..quadrature.job import rounding, weighty
+from ..quadrature.job import weighty
 from ..quadrature.smolyak import Level, SparseSum, num_points
-from ..records import Evidence
-from .importance import LARGEST_ERROR
+from ..records import MAX_TRUSTED_ERROR, Evidence
+from ..rounding import rounding_of_a_sum
 from .rqmc import SMALLEST, Cloud, log_density
 from .workbench import Workbench
 
@@ -95,9 +95,7 @@ def _climb(bench: Workbench, rate: float) -> list[Level]:
 
 
 def _error(bench: Workbench, levels: Sequence[Level]) -> float:
-    floor = (
-        rounding(bench.coords, bench.model, bench.laplace.humps[0].log_density, _frame(bench)) * levels[-1].cancellation
-    )
+    floor = _floor(bench) * levels[-1].cancellation
     return max(remaining([level.log_value for level in levels]), floor)
 
 
@@ -126,7 +124,7 @@ def remaining(values: Sequence[float]) -> float:
 
 def _judged(bench: Workbench, levels: list[Level], started: float) -> Evidence:
     value, error, doubts = levels[-1].log_value, _error(bench, levels), []
-    if not error < LARGEST_ERROR:
+    if not error < MAX_TRUSTED_ERROR:
         doubts.append(f"level {len(levels) - 1} leaves {error:.1g} open, and the next one does not fit; {INSTEAD}")
     cloud = _check(bench, levels[-1].num_points)
     doubts += [f"the importance sample that checks it cannot be believed: {why}" for why in cloud.doubts(LARGEST_SHARE)]
@@ -150,6 +148,12 @@ def _check(bench: Workbench, num_points: int) -> Cloud:
     while cloud.size < min(num_points, LARGEST_CHECK) and 2 * spent < bench.budget.left:
         spent = cloud.grow()
     return cloud
+
+
+def _floor(bench: Workbench) -> float:
+    """Return what rounding leaves open in a sum whose terms do not cancel."""
+    height = bench.laplace.humps[0].log_density
+    return rounding_of_a_sum(height, bench.model.num_observations) + bench.rounding.floor
 
 
 def num_predicted(bench: Workbench) -> float:

@@ -13,7 +13,7 @@ from scipy.special import logsumexp
 from ..compiler import compiled
 from ..coordinates import Coordinates
 from ..progress import progress_of
-from ..records import Evidence
+from ..records import MAX_TRUSTED_ERROR, Evidence
 from .workbench import Workbench
 
 NUM_POPULATIONS, NUM_PARTICLES = 8, 512
@@ -23,7 +23,6 @@ FEWEST_MOVES, MOST_MOVES = 2, 40  # trajectories after each step of the temperat
 REMEMBERED = 0.03  # correlation of log likelihoods with those before, at which particles have moved enough
 ACCEPTED = 0.8  # what the step size of a trajectory aims at
 LEAST_ACCEPTED = 0.3
-LARGEST_ERROR = 0.3
 MOST_STEPS = 500
 NUM_TEMPERATURES, TRAJECTORIES = 6, 5  # as a rule, for each √d; after each
 LARGEST_DIMENSION = 20  # beyond which populations were seen to lag: in 30, 0.07 to 0.2 nats too low
@@ -53,8 +52,8 @@ def estimate(bench: Workbench) -> Evidence:
         doubts.append(
             f"in {bench.coords.dimension} dimensions populations lag behind the temperature, by tenths of a nat"
         )
-    if not error < LARGEST_ERROR:
-        doubts.append(f"the standard error is {error:.2f} (should be below {LARGEST_ERROR})")
+    if not error < MAX_TRUSTED_ERROR:
+        doubts.append(f"the standard error is {error:.2f} (should be below {MAX_TRUSTED_ERROR})")
     return Evidence("tempering", value, error, run.num_evaluations, seconds, not doubts, tuple(doubts))
 
 
@@ -92,8 +91,8 @@ class _Run:
 
     def _from_prior(self) -> np.ndarray:
         size, d = NUM_POPULATIONS * NUM_PARTICLES, self._bench.coords.dimension
-        draws = self._bench.model.sample_prior(int(self._rng.integers(2**31)), size)
-        return self._bench.coords.unconstrain_many(draws, (size,)).reshape(NUM_POPULATIONS, NUM_PARTICLES, d)
+        draws = self._bench.coords.prior_positions(int(self._rng.integers(2**31)), size)
+        return draws.reshape(NUM_POPULATIONS, NUM_PARTICLES, d)
 
     def _log_likelihood(self) -> np.ndarray:
         inside = np.isfinite(self.positions).all(axis=2)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Hashable
+from dataclasses import replace
 from functools import cached_property, partial
 from typing import Any
 
@@ -9,18 +10,22 @@ import numpy as np
 
 from ..budget import Budget
 from ..checkpoints import NO_CHECKPOINTS, Checkpoints, cached
-from ..coordinates import Coordinates, coordinates_of
+from ..coordinates import Coordinates, Rounding, coordinates_of
 from ..draws import adopt_draws
 from ..errors import UserError, failure
 from ..model import Model
 from ..optimization import LaplaceFit, fit_laplace
+from ..optimization.starts import starting_positions
 from ..progress import progress_of
 from ..quadrature import GridFit, declined, fit_grid
-from ..records import Evidence
+from ..quadrature.job import weighty
+from ..quadrature.tails import Tail, tails
+from ..records import MAX_TRUSTED_ERROR, Evidence
 from ..sampling import NUTSFit, fit_nuts
 from ..seeds import as_rng
 
 PRIOR_POOL = 2**12
+NUM_ROUNDED = 8  # points of each kind at which rounding is measured
 NUTS_OPTIONS: dict[str, Any] = {"num_warmup": 1000, "num_samples": 1000, "num_chains": 4}
 LEAPFROGS, GRADIENT = 15, 4  # for each draw, as a rule; densities that a gradient costs
 NO_TIME = 1e-9  # seconds: what a grid is given of a budget that is spent, to decline in its own words
@@ -106,8 +111,7 @@ class Workbench:
         """Return positions (n, d) drawn from the prior, as many at a time as one program draws."""
         found = [np.zeros((0, self.coords.dimension))]
         while sum(map(len, found)) < n:
-            draws = self.model.sample_prior(int(rng.integers(2**31)), PRIOR_POOL)
-            found.append(self.coords.unconstrain_many(draws, (PRIOR_POOL,)))
+            found.append(self.coords.prior_positions(int(rng.integers(2**31)), PRIOR_POOL))
         return np.concatenate(found)[:n]
 
     @property
@@ -149,13 +153,51 @@ class Workbench:
             started = time.perf_counter()
             try:
                 with self.budget.spending():
-                    self.done[name] = cached(self.checkpoints, part, lambda: run(self))
+                    self.done[name] = cached(self.checkpoints, part, lambda: self._judged(run(self)))
             except UserError:
                 raise
             except Exception as error:
                 seconds = time.perf_counter() - started
                 self.done[name] = Evidence(name, np.nan, np.inf, 0, seconds, False, (failure(error),))
         return self.done[name]
+
+    def _judged(self, found: Evidence) -> Evidence:
+        """Return an estimate whose error counts what rounding leaves open, trusted only where it is small enough."""
+        if not np.isfinite(found.error) or found.method == "grid":  # a grid has counted it
+            return found
+        for tail in self.tails:
+            if why := tail.sentence(found.log_evidence):
+                return replace(found, error=np.inf).demoted(why)
+        error = found.error + self.rounding.floor
+        if not found.trusted or error < MAX_TRUSTED_ERROR:
+            return replace(found, error=error)
+        why = self.rounding.sentence if self.rounding.floor > found.error else f"the error is {error:.2g}"
+        return replace(found, error=error).demoted(f"{why} (should be below {MAX_TRUSTED_ERROR})")
+
+    @cached_property
+    def tails(self) -> list[Tail]:
+        """What the integrand still holds where float64 can follow it no further."""
+        humps = weighty(self.laplace.humps)
+        others = np.zeros((0, self.coords.dimension))
+        if not humps:
+            others = starting_positions(self.model, self.coords, self.seed, NUM_ROUNDED)
+            others = others[np.argsort(-self.coords.log_density_many(others))]
+        return tails(self.coords, humps, others)
+
+    @cached_property
+    def rounding(self) -> Rounding:
+        """What float64 leaves open in log f, at points that are likely under the posterior."""
+        rng, found = self.rng("rounding"), [np.zeros((0, self.coords.dimension))]
+        if self.laplace.humps:
+            top = self.laplace.humps[0]
+            found.append(top.position + rng.normal(size=(NUM_ROUNDED, len(top.position))) @ top.scale.T)
+        if self.has_draws:
+            flat = self.nuts.positions.reshape(-1, self.coords.dimension)
+            found.append(flat[rng.integers(len(flat), size=NUM_ROUNDED)])
+        positions = np.concatenate(found)
+        if not len(positions):
+            positions = starting_positions(self.model, self.coords, self.seed, NUM_ROUNDED)
+        return self.coords.rounding(positions)
 
     def remembered(self, key: Hashable, make: Callable[[], Any]) -> Any:
         """Return what estimators share under a key, made by the first of them that asks."""

@@ -23,8 +23,7 @@ def starting_positions(model: Model, coords: Coordinates, seed: Any, num_starts:
     origin = np.zeros((1, model.dimension))
     pools = [np.concatenate([origin, wide])]
     if not model.improper:
-        draws = model.sample_prior(int(rng.integers(2**31)), pool_size)
-        pools.append(coords.unconstrain_many(draws, (pool_size,)))
+        pools.append(coords.prior_positions(int(rng.integers(2**31)), pool_size))
     chosen = [_finite(coords, pool, -(-num_starts // len(pools))) for pool in pools]
     turn = np.concatenate([np.arange(len(c)) for c in chosen])
     return np.concatenate(chosen)[np.argsort(turn, kind="stable")][:num_starts]

@@ -53,7 +53,8 @@ def find_symmetries(
     here = _log_joint(coords, points)
     found: list[Symmetry] = []
     for one, there in zip(candidates, _log_joint(coords, np.array([c(points) for c in candidates]))):
-        same = np.abs(there - here) <= SAME * (1 + np.abs(here))
+        with np.errstate(invalid="ignore"):  # ∞ − ∞ is no number, and not the same
+            same = np.abs(there - here) <= SAME * (1 + np.abs(here))
         if same.all() and len(images([*found, one], modes[0])) > len(images(found, modes[0])):
             found.append(one)
     return found

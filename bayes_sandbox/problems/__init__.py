@@ -21,9 +21,9 @@ __all__ = ["Problem", "every", "few", "find", "many"]
 @cache
 def few() -> tuple[Problem, ...]:
     """Return the posteriors of one to five parameters, which a grid can sum."""
-    from . import curved, edges, mixtures, modes, plain, tails
+    from . import curved, edges, limits, mixtures, modes, plain, tails
 
-    kinds = (plain, modes, mixtures, curved, edges, tails)
+    kinds = (plain, modes, mixtures, curved, edges, tails, limits)
     return tuple(problem for kind in kinds for problem in kind.PROBLEMS)
 
 

@@ -49,8 +49,15 @@ def _charged(cut: Cut, check: Sample, job: Job) -> float:
     A kink beside the face of a cell is seen by none of its nodes: the cells agree with their halves and are wrong.
     """
     error = max(cut.error + cut.found.bad_share + LOST * _lost(job, cut.found), job.floor)
+    error += _beyond_outermost(cut.found, job)
     gap = abs(check.log_value - cut.log_value)
     return error if gap < error + check.standard_error else gap + check.standard_error
+
+
+def _beyond_outermost(found: Subdivision, job: Job) -> float:
+    """Return what a tail that falls like |x|^(−1−q) may hold beyond what the outermost cells see: their mass over q."""
+    slopes = [-tail.slope for tail in job.tails if tail.slope < 0]
+    return found.edge_mass * (1 + 1 / min(slopes)) if slopes else 0.0
 
 
 def _lost(job: Job, found: Subdivision) -> float:

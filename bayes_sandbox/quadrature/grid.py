@@ -177,12 +177,15 @@ def fit_grid(
         return declined(model, "no point tried had a finite density; there is nothing to sum", started)
     if rule == "auto":
         job.look_further()
+    if diverges := job.diverges():
+        return declined(model, diverges[0], started)
     tried = try_rules(rule, job)
     if not tried:
         fitting = fits(model.dimension, max_nodes)
         why = _too_fine(job) if fitting else declined_sentence(model.dimension, max_nodes, rate)
         return declined(model, why, started)
-    return _record(job, *most_credible(tried), started)
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # a parameter's largest values may overflow
+        return _record(job, *most_credible(tried), started)
 
 
 def integrate_likelihood(

@@ -1,6 +1,5 @@
 """One integral to do, and what has been learnt of it on the way."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -8,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from ..coordinates import Coordinates
+from ..coordinates import ROUNDED_AT_ONCE, Coordinates, Rounding
 from ..model import Model
 from ..optimization import Hump, LaplaceFit, climb_further
 from ..optimization.starts import starting_positions
 from ..progress import Progress
+from ..rounding import rounding_of_a_sum
 from ..seeds import as_rng
 from .cells import Measurer
 from .cutting import Aim
@@ -21,6 +21,7 @@ from .integral import Tolerance
 from .scouts import around, first_points, prior_positions, unexplained
 from .subdivision import Points
 from .summing import Summer
+from .tails import MAX_MODES, Tail, tails
 
 SMOOTH = Tolerance(1e-6, 1e-5)  # where none is given and the error falls exponentially: it costs little
 FINE, COARSE = 1e-5, 1e-4  # the same for cells: aimed at while it is cheap, and good enough after that
@@ -92,6 +93,19 @@ class Job:
         return bool(new)
 
     @cached_property
+    def tails(self) -> list[Tail]:
+        """What the integrand still holds where float64 can follow it no further."""
+        points = self.points.finite()
+        highest = points.positions[np.argsort(-points.log_density)[:MAX_MODES]]
+        return tails(self.coords, self.humps, highest)
+
+    def diverges(self, log_value: float | None = None) -> list[str]:
+        """Return why the integral may not exist, in a sentence each; its value is guessed where it is not known."""
+        if log_value is None:
+            log_value = max([h.log_mass for h in self.humps] + [tail.log_top for tail in self.tails], default=-np.inf)
+        return [s for tail in self.tails if (s := tail.sentence(log_value))]
+
+    @cached_property
     def summer(self) -> Summer:
         return Summer(self.coords, progress=self.progress, single=self.single)
 
@@ -124,11 +138,21 @@ class Job:
             return Aim(FINE, COARSE, cheap, self.max_nodes)
         return Aim(self.tolerance, self.tolerance, cheap, self.max_nodes)
 
+    @cached_property
+    def rounding(self) -> Rounding:
+        """What float64 rounding leaves open in log f, at points where the density is high."""
+        points = self.points.finite()
+        order = np.argsort(-points.log_density)
+        high = order[points.log_density[order] > points.log_density.max(initial=-np.inf) - self.model.dimension / 2 - 3]
+        high = high[:: max(len(high) // ROUNDED_AT_ONCE, 1)][:ROUNDED_AT_ONCE]
+        return self.coords.rounding(points.positions[high])
+
     @property
     def floor(self) -> float:
-        """What the digits of float64 leave open in log f: the error no rule can go below."""
+        """The error no rule can go below: what float64 leaves open in log f and in its sum."""
         known = self.points.finite().log_density
-        return rounding(self.coords, self.model, float(known.max()) if len(known) else 0.0, self.frame)
+        height = float(known.max()) if len(known) else 0.0
+        return rounding_of_a_sum(height, self.model.num_observations) + self.rounding.floor
 
     @property
     def num_evaluations(self) -> int:
@@ -167,16 +191,3 @@ def _of_mixture(humps: Sequence[Hump]) -> Frame:
     spread = (weight[:, None] * (centres - mean)).T @ (centres - mean)
     inside = sum(w * h.scale @ h.scale.T for w, h in zip(weight, humps))
     return Frame(mean, np.linalg.cholesky(spread + inside))
-
-
-def rounding(coords: Coordinates, model: Model, height: float, frame: Frame | None) -> float:
-    """Return what the digits of float64 leave open in a log f of this height: the error no rule can go below.
-
-    A parameter that is known to one part in a million has lost six of its digits before anything is summed.
-    """
-    lost = 0.0
-    if frame is not None:
-        here, *moved = coords.flat_many(np.concatenate([frame.centre[None], frame.centre + frame.scale.T]))
-        spread = np.sqrt(((np.array(moved) - here) ** 2).sum(axis=0))
-        lost = float((np.abs(here) / np.maximum(spread, 1e-300)).clip(max=1e12).sum())
-    return float(np.finfo(float).eps * (512 + 8 * (abs(height) + lost) + math.sqrt(model.num_observations + 1)))

@@ -18,6 +18,7 @@ from .slices import SlicesIntegral
 
 LOST_DIGITS = 0.01  # of a log density in float32: beyond it, no mean of them can be relied on
 UNSEEN_SHARE = 1e-5  # of the integral: below it, points and nodes need not be reconciled
+HALF = 0.5  # of an error: rounding is what it is made of
 MOST_RESTARTS = 3  # times that new modes start it all over
 
 Tried = tuple[Integral, Drawn, list[str]]
@@ -33,13 +34,17 @@ def try_rules(rule: str, job: Job) -> list[Tried]:
         for integral in attempts(rule, job):
             drawn = _draw(job, integral)
             integral = _charged(integral, drawn.lost, job.smooth)
+            if not integral.settled and job.rounding.floor > HALF * integral.error:
+                integral = replace(integral, unresolved=job.rounding.sentence)
             if job.single and isinstance(integral, TensorIntegral | MixtureIntegral):
                 integral = _in_double(job, integral, drawn)
             if job.coords.worth(*NUM_PROPOSED) < NUM_PROPOSED[0]:  # a check by fewer points sees less
                 integral = replace(integral, error=integral.error + drawn.standard_error)
-            doubts = _doubts(job, integral, drawn)
-            tried.append((integral, drawn, doubts))
-            if not doubts:
+            doubts, diverges = _doubts(job, integral, drawn), job.diverges(integral.log_value)
+            if diverges:
+                integral = replace(integral, error=np.inf)
+            tried.append((integral, drawn, diverges + doubts))
+            if not doubts or diverges:
                 return tried
             if job.learn(drawn.revealed):
                 break

@@ -143,7 +143,8 @@ def _curve(x: np.ndarray, slope: np.ndarray, axis: Axis, share: np.ndarray, mass
     if long or np.diff(np.interp(ts, dense, cumulative)).max() > COARSE:
         ts = np.linspace(low, high, 4 * FINE)
         xs = x_of_t(ts)
-    log_slope = CubicSpline(t, np.log(np.maximum(slope, 1e-300) * np.cosh(t)))
+    sloping = slope > 0  # a value that has reached its edge has no slope
+    log_slope = CubicSpline(t[sloping], np.log(slope[sloping] * np.cosh(t[sloping])))
     density = np.exp(log_g(ts) - log_slope(ts))
     cdf = np.interp(ts, dense, cumulative)
     return Marginal(xs, density * (cdf[-1] - cdf[0]) / np.trapezoid(density, xs), cdf, mass)

@@ -31,7 +31,7 @@ def prior_positions(model: Model, coords: Coordinates, seed: Any) -> np.ndarray:
     """Return draws from the prior, or wide guesses where it cannot be drawn from."""
     if model.improper:
         return as_rng(seed, "prior").uniform(-4, 4, size=(NUM_PRIOR, model.dimension))
-    drawn = coords.unconstrain_many(model.sample_prior(seed, NUM_PRIOR), (NUM_PRIOR,))
+    drawn = coords.prior_positions(seed, NUM_PRIOR)
     return drawn[np.isfinite(drawn).all(axis=1)]
 
 

@@ -115,7 +115,7 @@ def _dispersed(model: Model, coords: Coordinates, seed: Any, num: int) -> np.nda
     if model.improper or num == 0:
         return np.zeros((0, coords.dimension))
     rng = as_rng(seed, "dispersed")
-    pool = coords.unconstrain_many(model.sample_prior(int(rng.integers(2**31)), POOL), (POOL,))
+    pool = coords.prior_positions(int(rng.integers(2**31)), POOL)
     pool = pool[np.isfinite(pool).all(axis=1)]
     likelihood = coords.log_parts_many(pool)[:, 1] if len(pool) else np.zeros(0)
     good = np.isfinite(likelihood) & (np.abs(pool) < FARTHEST).all(axis=1)
