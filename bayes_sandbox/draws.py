@@ -67,6 +67,11 @@ def adopt_draws(model: Model, draws: Any) -> NUTSFit:
     )
 
 
+def check_draws(model: Model, draws: Any) -> None:
+    """Raise `EvidenceError` for draws that are none, or whose names and shapes are not this model's."""
+    _checked(model, draws.draws if isinstance(draws, NUTSFit) else _read(draws)[0])
+
+
 def _read(draws: Any) -> tuple[Mapping[str, Any], dict[str, np.ndarray]]:
     """Return (name → array, sample statistics) from any of the forms."""
     if hasattr(draws, "get_samples"):

@@ -10,11 +10,13 @@ import arviz_stats
 import numpy as np
 from scipy.special import log_softmax
 
+from .arguments import flag, instance, listed, mapping
 from .comparison import APART, Comparison, compare
 from .datatree import pointwise_datatree
 from .errors import EvidenceError, suggestion
 from .model import Model
 from .nesting import SavageDickey, savage_dickey
+from .seeds import check_seed
 
 LARGEST_PARETO_K = 0.7  # Vehtari et al. 2024
 FEWEST = 2  # models
@@ -142,8 +144,11 @@ def compare_models(
     '0.720'
     """
     named = _named(models)
-    _require_same_data(named)
+    check_seed(seed)
+    flag(progress, "progress")
     weights = _prior(prior_probabilities, len(named))
+    pairs = _pairs(nested, [name for name, _ in named])
+    _require_same_data(named)
     done: dict[str, Comparison] = {}
     for name, one in named:
         done[name] = one if isinstance(one, Comparison) else compare(one, seed=seed, progress=progress, **options)
@@ -154,7 +159,10 @@ def compare_models(
     error = np.array([np.inf if b is None else b.error for b in best])
     probabilities, spread = _probabilities(log_evidence, error, weights)
     found = [_loo(c) for c in done.values()]
-    checks = [_nested(done, pair, dict(at), seed) for pair, at in (nested or {}).items()]
+    checks = [
+        savage_dickey(done[larger], at=at, seed=seed, smaller=smaller, larger=larger)
+        for (smaller, larger), at in pairs.items()
+    ]
     said = [*_said(done, log_evidence), *(w for name, loo in zip(done, found) for w in _doubts(name, loo))]
     for check in checks:
         said += _contradicted(check, list(done), log_evidence, error)
@@ -173,7 +181,13 @@ def compare_models(
 
 
 def _named(models: Any) -> list[tuple[str, Model | Comparison]]:
-    given = list(models.items()) if isinstance(models, Mapping) else [(None, m) for m in models]
+    if isinstance(models, Model | Comparison):
+        raise EvidenceError("a comparison needs at least two models, got one; pass a list of models")
+    given: list[tuple[str | None, Any]] = (
+        [(None, m) for m in listed(models, "models", "models")]
+        if not isinstance(models, Mapping)
+        else [(instance(n, "each name of models", str, "pass text"), m) for n, m in models.items()]
+    )
     named: list[tuple[str, Model | Comparison]] = []
     for name, one in given:
         if not isinstance(one, Model | Comparison):
@@ -210,10 +224,20 @@ def _require_same_data(named: Sequence[tuple[str, Model | Comparison]]) -> None:
 
 
 def _prior(given: Sequence[float] | None, num: int) -> np.ndarray:
-    weights = np.full(num, 1 / num) if given is None else np.asarray(given, float)
+    weights = np.full(num, 1 / num) if given is None else _floats(given)
     if weights.shape != (num,) or not (np.isfinite(weights) & (weights > 0)).all():
-        raise EvidenceError(f"expected {num} positive prior probabilities, one for each model, got {given!r}")
+        raise EvidenceError(
+            f"expected {num} positive prior probabilities, one for each model, got prior_probabilities={given!r}"
+        )
     return np.asarray(weights / weights.sum())
+
+
+def _floats(given: Any) -> np.ndarray:
+    """Return numbers as floats, and NaN for what is none."""
+    try:
+        return np.asarray(given, float)
+    except (TypeError, ValueError):
+        return np.array(np.nan)
 
 
 def _probabilities(log_evidence: np.ndarray, error: np.ndarray, prior: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -275,12 +299,17 @@ def _doubts(name: str, loo: LOO | None) -> list[str]:
     ]
 
 
-def _nested(done: Mapping[str, Comparison], pair: tuple[str, str], at: dict[str, float], seed: Any) -> SavageDickey:
-    smaller, larger = pair
-    for name in pair:
-        if name not in done:
-            raise EvidenceError(f"there is no model {name!r}{suggestion(name, done)}")
-    return savage_dickey(done[larger], at=at, seed=seed, smaller=smaller, larger=larger)
+def _pairs(nested: Any, known: Sequence[str]) -> dict[tuple[str, str], dict[str, float]]:
+    """Return the pairs of nested models, with the values that make the larger model the smaller one."""
+    found = {}
+    for pair, at in mapping({} if nested is None else nested, "nested", "(smaller, larger) -> values").items():
+        if not isinstance(pair, tuple) or len(pair) != 2:
+            raise EvidenceError(f"nested: expected a pair of names (smaller, larger), got {pair!r}; write a tuple")
+        for name in pair:
+            if name not in known:
+                raise EvidenceError(f"nested: there is no model {name!r}{suggestion(name, known)}")
+        found[pair] = mapping(at, f"nested[{pair!r}]", "parameter name -> value")
+    return found
 
 
 def _contradicted(check: SavageDickey, names: list[str], log_evidence: np.ndarray, error: np.ndarray) -> list[str]:
