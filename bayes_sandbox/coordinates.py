@@ -105,6 +105,11 @@ class Coordinates:
         self.climbers: dict[Hashable, Any] = {}  # of densities that are not smooth, with what was compiled for them
         self.labels = [label for name, shape in self._sizes.items() for label in labels(name, shape)]
 
+    @property
+    def is_proper(self) -> bool:
+        """Whether every prior integrates to one."""
+        return not self._model.improper
+
     def split(self, position: Position) -> dict[str, jax.Array]:
         """Cut a flat position into one unconstrained array for each site, in the program's order."""
         parts: dict[str, jax.Array] = {}

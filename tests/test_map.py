@@ -11,6 +11,9 @@ from scipy import optimize, stats
 from sklearn.linear_model import Lasso, LogisticRegression, Ridge
 
 import bayes_sandbox as bs
+from bayes_sandbox.coordinates import coordinates_of
+from bayes_sandbox.optimization.climb import Climb, Kind
+from bayes_sandbox.optimization.map import trouble_sentence
 
 RNG = np.random.default_rng(8)
 X = RNG.normal(size=(40, 5)) @ (np.eye(5) + 0.6 * np.eye(5, k=1))  # neighbours are correlated
@@ -354,3 +357,14 @@ def test_the_height_of_the_density_does_not_matter(level):
         bs.Model({"s": dist.LogNormal(0.0, 1.0)}, lambda s: dist.Normal(0.0, s), observed=np.array([1.1, -0.4]))
     )
     np.testing.assert_allclose(fit.params["s"], level * small.params["s"], rtol=1e-6)
+
+
+@pytest.mark.parametrize("kind", [Kind.FLAT, Kind.RISING])
+def test_a_proper_prior_is_not_asked_to_be_one(kind):
+    proper = bs.Model({"b": dist.Cauchy(0, 1e6)}, lambda b: dist.Bernoulli(logits=b), 1)
+    flat = proper.with_prior(b=dist.ImproperUniform(dist.constraints.real, (), ()))
+    end = Climb(np.zeros(1), 0.0, np.zeros((1, 1)), kind, np.ones(1))
+    assert "proper prior" in trouble_sentence(coordinates_of(flat), end)
+    said = trouble_sentence(coordinates_of(proper), end)
+    assert "give it a proper prior" not in said
+    assert "separation" not in said

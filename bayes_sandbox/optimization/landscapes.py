@@ -9,8 +9,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..arguments import numbers, positions
 from ..coordinates import coordinates_of
-from ..model import Model
+from ..model import Model, require_model
 from ..variants import num_rows
 
 Function = Callable[[jax.Array], jax.Array]
@@ -62,7 +63,7 @@ def bowl(curvatures: Any) -> Landscape:
     >>> float(one.loss(one.minimum))
     0.0
     """
-    c = np.asarray(curvatures, float)
+    c = numbers(curvatures, "curvatures", at_least_one=True).ravel()
     d = len(c)
     rotation = np.linalg.qr(np.random.default_rng(d).normal(size=(d, d)))[0]
     hessian = rotation @ np.diag(c) @ rotation.T
@@ -80,7 +81,11 @@ def posterior_landscape(model: Model, minimum: Any = None, start: Any = None) ->
 
     Its samples are the prior and n/m times the log likelihood of m of the n rows of data.
     """
-    coords = coordinates_of(model)
+    coords = coordinates_of(require_model(model))
+    minimum, start = (
+        None if value is None else positions(value, name, coords.dimension)
+        for value, name in ((minimum, "minimum"), (start, "start"))
+    )
     num = num_rows(model) if model.structure.data and not model.structure.factors else 0
 
     def sampled(position: jax.Array, rows: jax.Array) -> jax.Array:
@@ -92,8 +97,8 @@ def posterior_landscape(model: Model, minimum: Any = None, start: Any = None) ->
     return Landscape(
         f"−log posterior of {model.name}",
         lambda u: -coords.log_joint(u),
-        None if minimum is None else np.asarray(minimum, float),
-        np.zeros(model.dimension) if start is None else np.asarray(start, float),
+        minimum,
+        np.zeros(model.dimension) if start is None else start,
         sampled if num else None,
         num,
     )

@@ -195,11 +195,19 @@ def _message(model: Model, coords: Coordinates, found: Search, end: Climb, conve
 def trouble_sentence(coords: Coordinates, end: Climb) -> str:
     """Return what is wrong at an end that is not a mode, with the parameters it is about."""
     along, towards = ", ".join(_along(coords, end)), ", ".join(_towards(coords, end))
+    if coords.is_proper:
+        flat = "drop a parameter, or give it a prior that is not flat there"
+        rising = (
+            "no finite mode was found, although every prior is proper; give it a tighter prior, or rely on quadrature "
+            "and NUTS, which need no mode"
+        )
+    else:
+        flat = "give it a proper prior or drop a parameter"
+        rising = "there is no finite mode (separation, if the model is a classification); give it a proper prior"
     return {
         Kind.FLAT: f"the density does not change along {along} (a flat direction): the data and the prior leave it "
-        "open; give it a proper prior or drop a parameter",
-        Kind.RISING: f"the density keeps rising, ever more slowly, as {towards}: there is no finite mode (separation, "
-        "if the model is a classification); give it a proper prior",
+        f"open; {flat}",
+        Kind.RISING: f"the density keeps rising, ever more slowly, as {towards}: {rising}",
         Kind.UNBOUNDED: f"the density rises without bound as {towards}: it has no maximum, though it may have an "
         "integral; use NUTS and the evidence, or write a hierarchy non-centred",
         Kind.SADDLE: f"the climb ended on a saddle along {along}; try more starts",

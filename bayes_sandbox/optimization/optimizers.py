@@ -11,8 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.optimize import minimize
 
+from ..arguments import instance, integer, numbers, positive
 from ..compiler import compiled
-from ..errors import UserError, suggestion
+from ..errors import ArgumentError, UserError, suggestion
 from .landscapes import Landscape
 
 FAR = 1e12  # a loss this much above where it began is a descent that went up
@@ -206,11 +207,19 @@ def descend(
     >>> bool(np.allclose(path.positions[-1], LANDSCAPES["bowl"].minimum))  # a quadratic takes it one step
     True
     """
+    instance(landscape, "landscape", Landscape, "pass one of LANDSCAPES, or what posterior_landscape(model) returned")
     if optimizer not in OPTIMIZERS:
         known = ", ".join(OPTIMIZERS)
         raise UserError(f"there is no optimizer {optimizer!r}{suggestion(optimizer, OPTIMIZERS)}; there are {known}")
+    step_size = positive(step_size, "step_size", example=0.1)
+    num_steps = integer(num_steps, "num_steps", at_least=1, example=100)
+    seed = integer(seed, "seed", at_least=0)
+    if "batch" in options:
+        options["batch"] = integer(options["batch"], "batch", at_least=1, example=BATCH)
+    x = np.array(landscape.start if start is None else numbers(start, "start"), float)
+    if x.shape != landscape.start.shape:
+        raise ArgumentError(f"start must have shape {landscape.start.shape}, got shape {x.shape}; pass one point")
     loss = _Counted(landscape)
-    x = np.array(landscape.start if start is None else start, float)
     _warm_up(loss, x, optimizer, options.get("batch", BATCH))
     if optimizer in IN_SCIPY:
         log = _Log(loss, x)

@@ -9,6 +9,7 @@ import numpy as np
 import numpyro.distributions as dist
 from numpyro.distributions import constraints
 
+from ..arguments import flag, integer, number, numbers, text
 from ..errors import UserError, suggestion
 from ..model import Model
 from .libraries import Convention, find_convention
@@ -87,7 +88,9 @@ def from_loss(
     >>> round(float(fit_map(model).params["w"][0]), 6), round(float(x[:, 0] @ y / (x[:, 0] @ x[:, 0] + 2.0)), 6)
     (0.90625, 0.90625)
     """
-    law, prior = _loss(loss), _penalty(penalty)
+    law, prior = _loss(text(loss, "loss")), _penalty(text(penalty, "penalty"))
+    strength, positive = number(strength, "strength"), flag(positive, "positive")
+    _check_kinds(scale, intercept, options)
     whose = _convention(convention, law, prior)
     x, y = _data(x, y)
     of_loss, of_penalty = _options(law, prior, options)
@@ -165,9 +168,26 @@ def _convention(name: str, law: Loss, prior: Penalty) -> Convention:
 
 def _data(x: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
     x, y = np.asarray(x), np.asarray(y)
-    if x.ndim != 2 or len(x) != len(y):
-        raise UserError(f"expected features (n, p) and n targets, got shapes {x.shape} and {y.shape}")
+    for name, array in (("x", x), ("y", y)):
+        numbers(array.astype(int) if array.dtype == bool else array, name)
+    if x.ndim != 2 or y.shape != x.shape[:1] or not x.size:
+        raise UserError(
+            f"expected features x (n, p) and n targets y, got shapes {x.shape} and {y.shape}; reshape one of them"
+        )
     return x, y
+
+
+def _check_kinds(scale: Any, intercept: Any, options: dict[str, Any]) -> None:
+    """Raise `ArgumentError` where an argument is of a kind that it cannot be."""
+    if not isinstance(scale, dist.Distribution):
+        number(scale, "scale")
+    if not isinstance(intercept, dist.Distribution):
+        flag(intercept, "intercept")
+    for name, value in options.items():
+        if name == "size":
+            integer(value, name, at_least=1)
+        else:
+            number(value, name)
 
 
 def _check_numbers(prior: Penalty, whose: Convention, strength: float, scale: Any, is_known: bool) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from scipy.optimize import minimize
 
+from ..arguments import numbers, positive
 from ..errors import UserError
 
 SMALLEST = 1e-8  # times the data's own scale: a scale that is zero
@@ -47,6 +48,7 @@ def fit_gaussian(x: Any, y: Any, *, prior_scale: float, scale: float) -> Gaussia
     >>> bool(np.isclose(fit.log_evidence, multivariate_normal(cov=0.25 * np.eye(2) + 2.25 * x @ x.T).logpdf(y)))
     True
     """
+    prior_scale, scale = positive(prior_scale, "prior_scale"), positive(scale, "scale")
     x, y = _checked(x, y)
     left, values, right = np.linalg.svd(x, full_matrices=False)
     shrunk = values / (values**2 + (scale / prior_scale) ** 2)
@@ -73,6 +75,8 @@ def choose_scales(x: Any, y: Any, *, scale: float | None = None) -> GaussianFit:
     MacKay (1992), Neural Computation 4, 415–447; scikit-learn's `BayesianRidge` iterates to the same point.
     """
     x, y = _checked(x, y)
+    if scale is not None:
+        scale = positive(scale, "scale")
     left, values, _ = np.linalg.svd(x, full_matrices=False)
     along, square, num = left.T @ y, float(y @ y), len(y)
     spread = math.sqrt(square / num)
@@ -110,7 +114,7 @@ def _log_evidence(values: np.ndarray, along: np.ndarray, square: float, num: int
 
 
 def _checked(x: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
-    x, y = np.asarray(x, float), np.asarray(y, float)
+    x, y = numbers(x, "x"), numbers(y, "y")
     if x.ndim != 2 or y.shape != (len(x),):
         raise UserError(f"expected features (n, p) and n targets, got shapes {x.shape} and {y.shape}")
     return x, y

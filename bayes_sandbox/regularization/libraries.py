@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from ..arguments import integer, positive, text
 from ..errors import UserError, suggestion
 from .losses import LOSSES
 from .penalties import PENALTIES
@@ -121,7 +122,7 @@ CONVENTIONS: Mapping[str, Convention] = MappingProxyType({c.name: c for c in _AL
 
 def find_convention(name: str) -> Convention:
     """Return a convention by its name; raise `UserError` for one that does not exist."""
-    if name not in CONVENTIONS:
+    if text(name, "convention") not in CONVENTIONS:
         raise UserError(
             f"there is no convention {name!r}{suggestion(name, CONVENTIONS)}; there are {', '.join(CONVENTIONS)}"
         )
@@ -152,6 +153,8 @@ def prior_scale(convention: str, strength: float, *, num: int = 1, scale: float 
     >>> prior_scale("Lasso", 0.1, num=50, scale=2.0)  # b = σ²/(n α)
     0.8
     """
+    strength, scale = positive(strength, "strength"), positive(scale, "scale")
+    num = integer(num, "num", at_least=1)
     found, loss, chosen = _sides(convention, penalty)
     return PENALTIES[chosen].scale(found.penalised(strength, num, scale) * LOSSES[loss].weight(scale))
 
@@ -166,6 +169,8 @@ def strength_of(convention: str, prior: float, *, num: int = 1, scale: float = 1
     >>> strength_of("LogisticRegression", 2.0, penalty="l2")  # C = τ²
     4.0
     """
+    prior, scale = positive(prior, "prior"), positive(scale, "scale")
+    num = integer(num, "num", at_least=1)
     found, loss, chosen = _sides(convention, penalty)
     return found.theirs(PENALTIES[chosen].strength(prior) / LOSSES[loss].weight(scale), num, scale)
 
