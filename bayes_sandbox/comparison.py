@@ -267,7 +267,7 @@ class _Run:
 
 def _check_fits(methods: Iterable[str]) -> list[str]:
     def unknown(name: str) -> EvidenceError:
-        return EvidenceError(f"there is no fit {name!r}{suggestion(name, METHODS)}")
+        return EvidenceError(f"methods: there is no fit {name!r}{suggestion(name, METHODS)}")
 
     return arguments.names(methods, "methods", METHODS, unknown, empty=True)
 

@@ -160,6 +160,6 @@ def check_methods(methods: Iterable[str], *, name: str = "methods", empty: bool 
     """Return the methods as a list, or raise `EvidenceError` for a name that is none."""
 
     def unknown(one: str) -> EvidenceError:
-        return EvidenceError(f"there is no estimator {one!r}{suggestion(one, ESTIMATORS)}")
+        return EvidenceError(f"{name}: there is no estimator {one!r}{suggestion(one, ESTIMATORS)}")
 
     return names(methods, name, ESTIMATORS, unknown, empty=empty)

@@ -11,7 +11,7 @@ import numpyro.distributions as dist
 from scipy import special, stats
 
 from .. import problems
-from ..arguments import integer, listed
+from ..arguments import instance, integer, listed
 from ..checkpoints import NO_CHECKPOINTS, Checkpoints
 from ..coordinates import coordinates_of
 from ..evidence import check_methods, estimate_with
@@ -41,6 +41,13 @@ NUM_SEEDS, NUM_TRIALS = 100, 10
 BLOCK = 10  # seeds in one task
 REJECTED = 1e-3  # the p-value of a uniform below which a posterior is said to fail
 PATIENCE = 600.0  # seconds for one estimate
+
+
+def _problems(names: Any) -> tuple[str, ...]:
+    """Return the names of problems; whether there are any is known once all problems are made."""
+    return tuple(
+        instance(n, "each of names", str, "pass names of problems") for n in listed(names, "names", "problems")
+    )
 
 
 def study_calibration(
@@ -97,9 +104,7 @@ def study_calibration(
     started = time.perf_counter()
     seed = check_options(seed, fast, progress)
     methods = check_methods(quick(fast, tuple(check_methods(methods)), STOCHASTIC, ("importance",)))
-    scored = (
-        ("coin",) if fast and names is None else SCORED if names is None else tuple(listed(names, "names", "problems"))
-    )
+    scored = ("coin",) if fast and names is None else SCORED if names is None else _problems(names)
     num_seeds = integer(num_seeds, "num_seeds", at_least=1)
     num_trials = integer(num_trials, "num_trials", at_least=1)
     num_seeds, num_trials = quick(fast, num_seeds, NUM_SEEDS, BLOCK), quick(fast, num_trials, NUM_TRIALS, 1)

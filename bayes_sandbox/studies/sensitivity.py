@@ -15,6 +15,7 @@ from ..checkpoints import NO_CHECKPOINTS, Checkpoints
 from ..datatree import pointwise_datatree
 from ..diagnostics import smoothed
 from ..document import flattened
+from ..errors import UserError
 from ..model import Model, ModelError, require_model
 from ..naming import labels
 from ..quadrature import GridFit
@@ -83,6 +84,8 @@ def study_sensitivity(
     started = time.perf_counter()
     seed = check_options(seed, fast, progress)
     powers = tuple(numbers(powers, "powers", at_least_one=True).ravel().tolist())
+    if min(powers) <= 0:
+        raise UserError(f"powers: expected positive powers, got {min(powers):g}; pass for example powers=[0.5, 2.0]")
     model = bioassay() if model is None else require_model(model)
     if not model.observed:
         raise ModelError(f"{model.name!r} has only numpyro.factor terms: no observation's likelihood can be weighed")

@@ -92,7 +92,7 @@ def chosen(value: Any, name: str, known: Collection[str], what: str) -> tuple[st
     """Return names of what there is; raise `UserError` for one that does not exist."""
 
     def unknown(one: str) -> UserError:
-        return UserError(f"there is no {what} {one!r}{suggestion(one, known)}; there are {', '.join(known)}")
+        return UserError(f"{name}: there is no {what} {one!r}{suggestion(one, known)}")
 
     return tuple(arguments.names(value, name, known, unknown))
 
