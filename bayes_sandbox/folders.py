@@ -264,12 +264,7 @@ def _explained(what: str, error_type: type[Exception] = StorageError) -> Iterato
     """Turn an error of the file system into one sentence."""
     try:
         yield
-    except (OSError, RuntimeError) as error:
-        if isinstance(error, StorageError):
-            raise
-        code = getattr(error, "errno", None) or next((e for e in FULL_DISK if f"errno = {e}" in str(error)), None)
-        if code in FULL_DISK:
-            raise StorageError(f"{what}: {os.strerror(code)}") from error
-        if isinstance(error, OSError):
-            raise error_type(f"{what}: {error.strerror or error}; choose another folder") from error
-        raise
+    except OSError as error:
+        if error.errno in FULL_DISK:
+            raise StorageError(f"{what}: {error.strerror or error}") from error
+        raise error_type(f"{what}: {error.strerror or error}; choose another folder") from error

@@ -142,9 +142,10 @@ class _RunCheckpoints:
 
     def keep(self, name: str, value: Any) -> None:
         if name == "nuts":
-            tree = value.to_datatree()
+            from .report import netcdf
+
             with suppress(StorageError):  # the checkpoint will say so
-                self._folder.write_with(DRAWS, lambda path: tree.to_netcdf(path, engine="h5netcdf"))
+                self._folder.write(DRAWS, netcdf(value.to_datatree()))
         self._checkpoints.keep(name, value)
 
 

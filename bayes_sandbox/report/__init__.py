@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from ..comparison import Comparison
 
-__all__ = ["OUTPUTS", "ReportError", "redraw", "write_run"]
+__all__ = ["OUTPUTS", "ReportError", "netcdf", "redraw", "write_run"]
 
 RUN, POSTERIOR, SUMMARY, PLOTS, REPORT = "run.json", "posterior.nc", "summary.csv", "plots", "report.html"
 OUTPUTS = (RUN, POSTERIOR, SUMMARY, REPORT, *(f"{PLOTS}/{name}.svg" for name in CAPTIONS))
@@ -47,14 +47,20 @@ def write_run(result: "Comparison", folder: Path | RunFolder, *, force: bool = F
             return write_run(result, opened)
     folder.check_free(OUTPUTS)
     document = result.to_dict()
-    text, tree = json.dumps(document, indent=1, allow_nan=False) + "\n", result.to_datatree()
+    text, draws = json.dumps(document, indent=1, allow_nan=False) + "\n", netcdf(result.to_datatree())
     folder.write_set(
         {
-            POSTERIOR: lambda path: tree.to_netcdf(path, engine="h5netcdf"),
+            POSTERIOR: lambda path: path.write_bytes(draws),
             RUN: lambda path: path.write_text(text, encoding="utf-8"),
         }
     )
     return _draw(folder, *_read(folder.path))
+
+
+def netcdf(tree: "xr.DataTree") -> bytes:
+    """Return a DataTree as the content of a netCDF file. HDF5 itself crashes where it finds the disk full."""
+    content: Any = tree.to_netcdf(engine="h5netcdf")
+    return bytes(content)
 
 
 def redraw(folder: Path) -> Path:
