@@ -14,7 +14,7 @@ import numpy as np
 from . import arguments
 from .checkpoints import NO_CHECKPOINTS, Checkpoints, cached
 from .document import document, flattened
-from .errors import EvidenceError, SamplingError, UserError, failure, has_failed, suggestion
+from .errors import EvidenceError, SamplingError, failure, has_failed, is_internal, suggestion
 from .evidence import DEFAULT, SECOND_TRY, Evidence, check_methods, check_options, estimate_with
 from .evidence.tempering import LARGEST_DIMENSION
 from .evidence.workbench import NUTS_OPTIONS, Workbench
@@ -238,9 +238,9 @@ class _Run:
             return None
         try:
             return make()
-        except UserError:
-            raise
         except Exception as error:
+            if not is_internal(error):
+                raise
             self.skipped[what] = str(error) if isinstance(error, SamplingError) else failure(error)
             return None
         except KeyboardInterrupt:

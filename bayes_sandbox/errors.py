@@ -28,6 +28,17 @@ class EvidenceError(UserError):
     """An estimator was asked for by name that this model, these draws or this installation cannot serve."""
 
 
+def is_internal(error: Exception) -> bool:
+    """Whether an exception inside a step is the step's own, not an answer to what the user asked for.
+
+    Arguments are validated before the first step: an `ArgumentError` inside one is not about them.
+
+    >>> is_internal(ZeroDivisionError()), is_internal(EvidenceError()), is_internal(ArgumentError())
+    (True, False, True)
+    """
+    return not isinstance(error, UserError) or isinstance(error, ArgumentError)
+
+
 FAILED = "failed: "
 MAX_MESSAGE = 300  # characters of another library's message that a sentence repeats
 

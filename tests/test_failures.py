@@ -9,6 +9,7 @@ import pytest
 
 import bayes_sandbox as bs
 from bayes_sandbox import comparison
+from bayes_sandbox.errors import ArgumentError
 from bayes_sandbox.evidence import ESTIMATORS, workbench
 
 SHORT = {"num_warmup": 50, "num_samples": 50, "num_chains": 4}
@@ -104,3 +105,13 @@ def test_an_interruption_is_not_a_failure(coin, monkeypatch) -> None:
     assert result.interrupted == "grid"
     with pytest.raises(KeyboardInterrupt):
         bs.estimate_evidence(coin, methods=["grid"])
+
+
+def test_an_argument_error_inside_a_step_is_its_own(coin, monkeypatch) -> None:
+    def refusing(*args: Any, **kwargs: Any) -> Any:
+        raise ArgumentError("laplace must be a fit of this model")
+
+    monkeypatch.setattr(workbench, "fit_nuts", refusing)
+    result = bs.compare(coin, methods=["nuts"], evidence=["importance"], **SHORT)
+    assert result.skipped["nuts"] == "failed: ArgumentError: laplace must be a fit of this model"
+    assert result.best is not None

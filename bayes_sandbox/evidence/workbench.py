@@ -12,9 +12,9 @@ from ..budget import Budget
 from ..checkpoints import NO_CHECKPOINTS, Checkpoints, cached
 from ..coordinates import Coordinates, Rounding, coordinates_of
 from ..draws import adopt_draws
-from ..errors import UserError, failure
+from ..errors import failure, is_internal
 from ..model import Model
-from ..optimization import LaplaceFit, fit_laplace
+from ..optimization import Hump, LaplaceFit, fit_laplace
 from ..optimization.starts import starting_positions
 from ..progress import progress_of
 from ..quadrature import GridFit, declined, fit_grid
@@ -74,9 +74,9 @@ class Workbench:
         started = time.perf_counter()
         try:
             return self._grid()
-        except UserError:
-            raise
         except Exception as error:
+            if not is_internal(error):
+                raise
             return declined(self.model, failure(error), started)
 
     def _grid(self) -> GridFit:
@@ -154,12 +154,22 @@ class Workbench:
             try:
                 with self.budget.spending():
                     self.done[name] = cached(self.checkpoints, part, lambda: self._judged(run(self)))
-            except UserError:
-                raise
             except Exception as error:
+                if not is_internal(error):
+                    raise
                 seconds = time.perf_counter() - started
                 self.done[name] = Evidence(name, np.nan, np.inf, 0, seconds, False, (failure(error),))
         return self.done[name]
+
+    @property
+    def _modes(self) -> tuple[Hump, ...]:
+        """The modes known; none where the Laplace fit failed, which an estimator without modes need not know."""
+        try:
+            return self.laplace.humps
+        except Exception as error:
+            if not is_internal(error):
+                raise
+            return ()
 
     def _judged(self, found: Evidence) -> Evidence:
         """Return an estimate whose error counts what rounding leaves open, trusted only where it is small enough."""
@@ -177,7 +187,7 @@ class Workbench:
     @cached_property
     def tails(self) -> list[Tail]:
         """What the integrand still holds where float64 can follow it no further."""
-        humps = weighty(self.laplace.humps)
+        humps = weighty(self._modes)
         others = np.zeros((0, self.coords.dimension))
         if not humps:
             others = starting_positions(self.model, self.coords, self.seed, NUM_ROUNDED)
@@ -188,8 +198,8 @@ class Workbench:
     def rounding(self) -> Rounding:
         """What float64 leaves open in log f, at points that are likely under the posterior."""
         rng, found = self.rng("rounding"), [np.zeros((0, self.coords.dimension))]
-        if self.laplace.humps:
-            top = self.laplace.humps[0]
+        if self._modes:
+            top = self._modes[0]
             found.append(top.position + rng.normal(size=(NUM_ROUNDED, len(top.position))) @ top.scale.T)
         if self.has_draws:
             flat = self.nuts.positions.reshape(-1, self.coords.dimension)

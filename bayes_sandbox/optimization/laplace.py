@@ -19,7 +19,7 @@ from .surface import LARGEST_HESSIAN, Surface
 from .symmetry import find_symmetries, images, images_sentence
 
 NUM_POINTS = 16  # at which a symmetry must hold
-SAME_HEIGHT = 1e-6  # relative: two programs of one density differ by less
+MAX_HEIGHT_GAP = 1.0, 1e-3  # nats, and relative: two programs of one density differ by less, whatever cancels in it
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ def check_laplace(laplace: Any, model: Model) -> None:
         return
     found = float(coordinates_of(model).log_density_many(laplace.position[None])[0])
     height = max(h.log_density for h in laplace.humps)
-    if not abs(found - height) <= SAME_HEIGHT * (1 + abs(height)):
+    if not abs(found - height) <= MAX_HEIGHT_GAP[0] + MAX_HEIGHT_GAP[1] * abs(height):
         raise ArgumentError(
             f"laplace must be a fit of {model.name!r}, got one of other data or another prior (log density at its mode "
             f"{height:.6g}, here {found:.6g}); pass what fit_laplace(model) returned"
