@@ -163,7 +163,8 @@ class RunFolder:
     def check_free(self, names: Iterable[str]) -> None:
         """Raise `FolderError` if a file of somebody else has one of these names."""
         for name in names:
-            self._check_owner(name)
+            with _explained(f"cannot use {self.path}", FolderError):
+                self._check_owner(name)
 
     def _check_owner(self, name: str) -> Path:
         if not FILE_NAME.fullmatch(name):
@@ -197,7 +198,8 @@ class RunFolder:
 
         All are written before any is replaced. The last file is absent while the others are replaced.
         """
-        paths = [self._check_owner(name) for name in writers]
+        self.check_free(writers)
+        paths = [self.path / name for name in writers]
         with _explained(f"cannot write {paths[-1]}"):
             self._claim(writers)
             unfinished = [path.with_name(UNFINISHED.format(secrets.token_hex(8))) for path in paths]

@@ -231,8 +231,12 @@ def redraw_run(folder: Path) -> int:
     from .report import redraw
     from .report.study import STUDY, redraw_study
 
+    try:
+        is_study = (folder / STUDY).is_file()
+    except OSError as error:
+        raise UserError(f"{folder} cannot be read: {error.strerror or error}") from error
     with results_only() as output:
-        page = redraw_study(folder) if (folder / STUDY).is_file() else redraw(folder)
+        page = redraw_study(folder) if is_study else redraw(folder)
         click.echo(f"report: {page}", output)
     return 0
 

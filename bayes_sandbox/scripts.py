@@ -42,11 +42,7 @@ def _top_level_names(tree: ast.Module) -> set[str]:
 
 def load_script(path: Path) -> Any:
     """Run a script and return it as a module; raise `UserError` with one sentence for whatever goes wrong in it."""
-    if path.is_dir():
-        raise UserError(f"{path} is a folder; name a script in it")
-    if not path.is_file():
-        near = [p.name for p in path.parent.glob("*.py")] if path.parent.is_dir() else []
-        raise UserError(f"there is no script {path}{suggestion(path.name, near) if near else ''}")
+    _require_file(path)
     spec = importlib.util.spec_from_file_location("model_script", path)
     if spec is None or spec.loader is None:
         raise UserError(f"{path} is not a Python script; its name should end in .py")
@@ -68,6 +64,14 @@ def load_script(path: Path) -> Any:
     finally:
         sys.path.remove(str(path.parent.resolve()))
     return module
+
+
+def _require_file(path: Path) -> None:
+    if path.is_dir():
+        raise UserError(f"{path} is a folder; name a script in it")
+    if not path.is_file():
+        near = [p.name for p in path.parent.glob("*.py")] if path.parent.is_dir() else []
+        raise UserError(f"there is no script {path}{suggestion(path.name, near) if near else ''}")
 
 
 def _line(error: BaseException, path: Path) -> str:

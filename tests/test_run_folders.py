@@ -187,7 +187,9 @@ def test_a_full_disk_leaves_the_old_files(tmp_path: Path, code: int, monkeypatch
 def test_a_checkpoint_on_a_full_disk_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     checkpoints = FolderCheckpoints(tmp_path / "run", 0)
     checkpoints.keep("x", 1)
-    monkeypatch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(OSError(errno.ENOSPC, "No space left")))
+    monkeypatch.setattr(
+        os, "replace", lambda *_: (_ for _ in ()).throw(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+    )
     with pytest.warns(UserWarning, match="'y' is not kept for --resume.*No space left on device"):
         checkpoints.keep("y", 2)
     monkeypatch.undo()
