@@ -19,9 +19,10 @@ from .evidence import DEFAULT, SECOND_TRY, Evidence, check_methods, check_option
 from .evidence.tempering import LARGEST_DIMENSION
 from .evidence.workbench import NUTS_OPTIONS, Workbench
 from .model import Model, require_model
-from .optimization import LaplaceFit, MAPFit, fit_map
+from .optimization import LaplaceFit, MAPFit, fit_map, unvisited_modes
 from .progress import progress_of
 from .quadrature import USUAL_NODES, GridFit, affordable, integrate_likelihood
+from .quadrature.tails import DIVERGES
 from .sampling import NUTSFit, compiled_beside
 
 APART = 4.0  # standard errors at which two answers contradict each other
@@ -185,7 +186,7 @@ def compare(
         run.skipped["grid"] = grid.skipped
     estimates = [] if model.improper else [run.evidence(name) for name in names]
     judged, conflicts = _cross_check(estimates)
-    unsettled = not run.interrupted and not any(e.trusted for e in estimates)
+    unsettled = not run.interrupted and not any(e.trusted for e in estimates) and not _divergences(estimates)
     if unsettled and has_second_try(model, evidence, wanted):
         judged.append(_beside(estimates, run.evidence(SECOND_TRY)))
     posterior, posterior_details = _posterior_agreement(grid, nuts)
@@ -357,6 +358,7 @@ def _warnings(result: Comparison) -> list[str]:
         said.append(
             f"p(D) is undefined: {name!r} has no proper prior ({why}); MAP, NUTS and the grid's posterior stand"
         )
+    said += _divergences(result.evidence)[:1]
     said += result.agreement.details
     if result.evidence and result.best is None:
         said.append("no evidence estimate is trusted; each says why below")
@@ -374,6 +376,11 @@ def _warnings(result: Comparison) -> list[str]:
         f"{e.method} not trusted: {e.warnings[0]}" for e in result.evidence if not e.trusted and e.method != "grid"
     ]
     return list(dict.fromkeys(said))
+
+
+def _divergences(estimates: Sequence[Evidence]) -> list[str]:
+    """Return why p(D) may not exist, as the estimators say it."""
+    return [w for e in estimates for w in e.warnings if DIVERGES in w]
 
 
 def _lesson(bench: Workbench, fit: MAPFit | None, estimates: Sequence[Evidence]) -> Lesson:
@@ -399,9 +406,7 @@ def _missed(result: Comparison) -> list[str]:
     if result.laplace is None or result.nuts is None:
         return []
     best = max((h.log_mass for h in result.laplace.humps), default=-np.inf)
-    bench = Workbench(result.model)
-    bench.__dict__["laplace"] = result.laplace
-    return [f"NUTS: {s}" for s in bench.unvisited_modes(result.nuts.positions, best)]
+    return [f"NUTS: {s}" for s in unvisited_modes(result.laplace.humps, result.nuts.positions, best)]
 
 
 def _plain_seed(seed: Any) -> int | list[int]:

@@ -31,6 +31,7 @@ from .seeds import as_rng
 from .single import in_float32
 from .sites import is_latent
 from .transforms import is_bounded, is_finite, prior_draw, to_support
+from .work import work_of
 
 Position = jax.Array | np.ndarray
 NUM_RUNS = 8  # of a density with every rounding changed: its scatter is known to a quarter
@@ -173,8 +174,14 @@ class Coordinates:
             params, log_det = self.constrain_with_log_det(position)
             return (*self._model.log_terms(params).values(), log_det, self.flat(params))
 
-        closed = jax.make_jaxpr(completed(everything))(jax.ShapeDtypeStruct((self.dimension,), float))
-        return jax.extend.core.jaxpr_as_fun(closed)
+        self._traced = jax.make_jaxpr(completed(everything))(jax.ShapeDtypeStruct((self.dimension,), float))
+        return jax.extend.core.jaxpr_as_fun(self._traced)
+
+    @functools.cached_property
+    def work(self) -> float:
+        """About how many elementary operations a log density takes."""
+        assert self._program
+        return work_of(self._traced.jaxpr)
 
     def log_density(self, position: Position) -> jax.Array:
         """Return log p(D, θ(u)) + log|J(u)|: the joint density as a density of the position."""

@@ -10,7 +10,20 @@ import bayes_sandbox as bs
 from bayes_sandbox.problems import Problem, few, many, plain
 from bayes_sandbox.problems.several import NOISE, WEIGHT_SCALE
 
-__all__ = ["ALL", "BY_NAME", "HARD", "LIMITS", "MANY", "NOISE", "TABLE", "WEIGHT_SCALE", "Problem", "flat", "grid_of", "names"]
+__all__ = [
+    "ALL",
+    "BY_NAME",
+    "HARD",
+    "LIMITS",
+    "MANY",
+    "NOISE",
+    "TABLE",
+    "WEIGHT_SCALE",
+    "Problem",
+    "flat",
+    "grid_of",
+    "names",
+]
 
 ALL, TABLE, MANY = plain.PROBLEMS, few(), many()
 LIMITS = tuple(p for p in TABLE if "limit" in p.tags)

@@ -1,4 +1,4 @@
-"""Digits near the edges of a support: complements against exact logarithms, and relabelling that leaves every number."""
+"""Digits near the edges of a support: complements against exact logarithms; relabelling leaves every number."""
 
 import math
 
@@ -59,7 +59,8 @@ def test_slopes_and_curvature_are_finite_and_right(name: str) -> None:
         ahead, here, back = (EDGES[name][1](u + k * h) for k in (1, 0, -1))
         assert float(slope) == pytest.approx((ahead - back) / (2 * h), rel=1e-5, abs=1e-6)
         assert float(curvature) == pytest.approx((ahead - 2 * here + back) / h**2, rel=1e-3, abs=1e-5)
-    assert np.isfinite(jax.hessian(function)(600.0)) and np.isfinite(jax.grad(function)(-600.0))
+    assert np.isfinite(jax.hessian(function)(600.0))
+    assert np.isfinite(jax.grad(function)(-600.0))
 
 
 def test_what_has_no_rule_is_computed_as_before() -> None:
@@ -96,7 +97,8 @@ def test_the_factor_of_a_correlation_has_the_logarithm_of_its_diagonal(size: int
     coords, num = coordinates_of(bs.Model.from_numpyro(program)), size * (size - 1) // 2
     far, farther = np.full(num, 30.0), np.full(num, 40.0)
     slope = float(coords.log_density(farther) - coords.log_density(far)) / 10
-    assert np.isfinite(slope) and slope < 0
+    assert np.isfinite(slope)
+    assert slope < 0
     gradient = np.asarray(jax.grad(coords.log_density)(far))
     assert gradient.sum() == pytest.approx(slope, rel=1e-9)
 
@@ -110,7 +112,8 @@ def test_relabelling_successes_leaves_every_number(shape: float) -> None:
         fits.append(bs.fit_grid(model))
     (one, other), exact = fits, special.betaln(shape + 4, shape) - special.betaln(shape, shape)
     for fit in fits:
-        assert fit.converged and fit.evidence.trusted
+        assert fit.converged
+        assert fit.evidence.trusted
         assert fit.log_integral == pytest.approx(exact, abs=1e-11)
     assert float(one.mean["p"]) == pytest.approx(1 - float(other.mean["p"]), abs=1e-11)
     assert float(one.sd["p"]) == pytest.approx(float(other.sd["p"]), abs=1e-9)

@@ -26,6 +26,7 @@ LAYERS = (
         "sites",
         "standard_output",
         "supports",
+        "work",
         "variable_names",
     },
     {"complements", "counts", "rounding", "single"},

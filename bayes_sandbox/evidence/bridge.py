@@ -147,7 +147,7 @@ def _doubts(bench: Workbench, halves: list[_Half], plain: list[_Half], value: fl
     doubts = [c for c in fit.diagnostics.complaints if "divergent" not in c]
     if fit.diagnostics.num_divergent > MANY_DIVERGENT * total:
         doubts.append(f"{fit.diagnostics.num_divergent} of {total} transitions diverged: the draws miss a region")
-    doubts += bench.unvisited_modes(fit.positions, value)
+    doubts += [s for s in bench.unvisited_modes(fit.positions, value) if s not in doubts]
     gap, noise = abs(halves[0].value - halves[1].value), np.hypot(halves[0].error, halves[1].error)
     if gap > 4 * noise + 1e-9:
         doubts.append(f"two halves of the chains differ by {gap:.3f}, {gap / noise:.1f} of their errors")

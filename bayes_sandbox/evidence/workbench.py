@@ -14,7 +14,7 @@ from ..coordinates import Coordinates, Rounding, coordinates_of
 from ..draws import adopt_draws
 from ..errors import failure, is_internal
 from ..model import Model
-from ..optimization import Hump, LaplaceFit, fit_laplace
+from ..optimization import Hump, LaplaceFit, annealed_search, fit_laplace, unvisited_modes
 from ..optimization.starts import starting_positions
 from ..progress import progress_of
 from ..quadrature import GridFit, declined, fit_grid
@@ -25,6 +25,8 @@ from ..sampling import NUTSFit, fit_nuts
 from ..seeds import as_rng
 
 PRIOR_POOL = 2**12
+BY_MODES = ("laplace", "importance", "bridge", "sparse", "rqmc")  # estimators that know the modes found, no others
+MAX_UNSEEN = 0.1  # of the starts of optimization runs, that lead to modes not found
 NUM_ROUNDED = 8  # points of each kind at which rounding is measured
 NUTS_OPTIONS: dict[str, Any] = {"num_warmup": 1000, "num_samples": 1000, "num_chains": 4}
 LEAPFROGS, GRADIENT = 15, 4  # for each draw, as a rule; densities that a gradient costs
@@ -62,7 +64,10 @@ class Workbench:
     @cached_property
     def laplace(self) -> LaplaceFit:
         with self.budget.aside(), progress_of(self.progress).stage("a Gaussian at the mode"):
-            fit = partial(fit_laplace, self.model, seed=self.seed)
+
+            def fit() -> LaplaceFit:
+                return annealed_search(self.model, fit_laplace(self.model, seed=self.seed), self.seed)
+
             return self._tried("laplace", lambda: cached(self.checkpoints, "laplace", fit))
 
     @cached_property
@@ -178,6 +183,12 @@ class Workbench:
         for tail in self.tails:
             if why := tail.sentence(found.log_evidence):
                 return replace(found, error=np.inf).demoted(why)
+        unseen = self.laplace.unseen if self._modes else 0.0
+        if found.trusted and found.method in BY_MODES and unseen > MAX_UNSEEN:
+            found = found.demoted(
+                f"about {unseen:.0%} of optimization runs lead to modes that were met once or never: "
+                "there are more modes than were found"
+            )
         error = found.error + self.rounding.floor
         if not found.trusted or error < MAX_TRUSTED_ERROR:
             return replace(found, error=error)
@@ -216,23 +227,5 @@ class Workbench:
         return self._shared[key]
 
     def unvisited_modes(self, positions: np.ndarray, log_evidence: float) -> list[str]:
-        """Return a sentence on modes whose Laplace mass matters and that no draw came near; none where there are none.
-
-        Of many, as of mirror images, the heaviest is described and the others are counted.
-        """
-        flat = positions.reshape(-1, positions.shape[-1])
-        missed = []
-        for hump in self.laplace.humps:
-            if hump.log_mass < log_evidence - 4:
-                continue
-            distance = (np.linalg.solve(hump.scale, (flat - hump.position).T) ** 2).sum(axis=0).min()
-            if distance > 2 * flat.shape[1] + 4:
-                missed.append((hump.log_mass, float(np.sqrt(distance))))
-        if not missed:
-            return []
-        mass, distance = max(missed)
-        sentence = (
-            f"a mode of Laplace log mass {mass:.2f} was found that no draw came near "
-            f"(nearest {distance:.1f} standard deviations away)"
-        )
-        return [sentence + (f", and {len(missed) - 1} more" if len(missed) > 1 else "")]
+        """Return a sentence on the modes known whose mass matters and that no draw came near, if there are any."""
+        return unvisited_modes(self.laplace.humps, positions, log_evidence)

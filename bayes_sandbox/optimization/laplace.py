@@ -1,6 +1,7 @@
 """What does a Gaussian at the mode say? The second-order Taylor polynomial of the log density, integrated."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,10 +15,26 @@ from ..seeds import as_rng, check_seed
 from .climb import Climb, Kind
 from .map import trouble_sentence
 from .modes import SAME, Search, search
+from .scan import (
+    annealed,
+    assigned,
+    colder_draws,
+    ends_of_runs,
+    hotter_draws,
+    num_particles,
+    num_runs,
+    spread_starts,
+    unexplained_ends,
+    unseen_share,
+)
 from .starts import MORE, starting_positions
 from .surface import LARGEST_HESSIAN, Surface
 from .symmetry import find_symmetries, images, images_sentence
 
+MAX_ROUNDS = 6  # of runs from where modes do not explain the density
+HEAVY, MAX_HEAVY = 7.0, 8  # nats below the most massive mode, and modes around which colder draws are made
+NO_MASS = 4.0  # nats below the evidence: a mode of 2 % may be left unvisited
+SAME_HEIGHT = 1e-7  # of log f at an image of a mode, relative
 NUM_POINTS = 16  # at which a symmetry must hold
 MAX_HEIGHT_GAP = 1.0, 1e-3  # nats, and relative: two programs of one density differ by less, whatever cancels in it
 
@@ -38,6 +55,7 @@ class LaplaceFit:
 
     `humps` holds every distinct mode, the most massive first; `log_evidence` is that of the highest alone. `images`
     says which relabellings or changes of sign make images of the highest mode, and how many; every image is a hump.
+    `unseen` estimates the share of starts that would lead to modes not found (Good & Turing 1953).
     Where `converged` is False the numbers are NaN and `message` says why.
     """
 
@@ -47,6 +65,7 @@ class LaplaceFit:
     log_evidence: float
     humps: tuple[Hump, ...]
     images: str
+    unseen: float
     converged: bool
     message: str
     num_evaluations: int
@@ -107,12 +126,72 @@ def fit_laplace(model: Model, *, num_starts: int = 16, seed: Any = 0) -> Laplace
         log_evidence=highest.log_mass,
         humps=tuple(sorted(humps, key=lambda h: -h.log_mass)),
         images="",
+        unseen=0.0,
         converged=True,
         message=f"a Gaussian at the highest of {len(humps)} mode(s) in unconstrained coordinates",
         num_evaluations=found.num_evaluations + surface.num_evaluations,
         seconds=0.0,
     )
-    return replace(_with_images(model, coords, fit, starts), seconds=time.perf_counter() - started)
+    fit = _with_images(model, coords, fit, starts)
+    fit = _scanned(model, coords, fit, as_rng(seed, "scan"))
+    return replace(fit, seconds=time.perf_counter() - started)
+
+
+def _scanned(model: Model, coords: Coordinates, fit: LaplaceFit, rng: np.random.Generator) -> LaplaceFit:
+    """Return the fit with the modes that short runs from many starts and colder draws lead to, too."""
+    num = num_runs(coords)
+    if not num:
+        return fit
+    prior = np.zeros((0, coords.dimension))
+    if not model.improper:
+        prior = coords.prior_positions(int(rng.integers(2**31)), num // 2)
+    ends, heights = ends_of_runs(coords, spread_starts(coords, prior, num, rng))
+    for _ in range(MAX_ROUNDS):
+        further = [unexplained_ends(fit.humps, ends, heights), colder_draws(coords, _heavy(fit.humps), rng)]
+        ahead = climb_further(model, fit, np.concatenate(further)) if sum(map(len, further)) else fit
+        if len(ahead.humps) == len(fit.humps):
+            break
+        fit = ahead
+    return replace(fit, unseen=unseen_share(assigned(fit.humps, ends, heights)))
+
+
+def unvisited_modes(humps: Sequence[Hump], positions: np.ndarray, log_evidence: float) -> list[str]:
+    """Return a sentence on modes whose Laplace mass matters and that no draw (…, d) came near, if there are any.
+
+    Of many, as of mirror images, the heaviest is described and the others are counted.
+    """
+    flat, missed = positions.reshape(-1, positions.shape[-1]), []
+    for hump in humps:
+        if hump.log_mass < log_evidence - NO_MASS:
+            continue
+        distance = (np.linalg.solve(hump.scale, (flat - hump.position).T) ** 2).sum(axis=0).min()
+        if distance > 2 * flat.shape[1] + 4:
+            missed.append((hump.log_mass, float(np.sqrt(distance))))
+    if not missed:
+        return []
+    mass, distance = max(missed)
+    sentence = (
+        f"a mode of Laplace log mass {mass:.2f} was found that no draw came near "
+        f"(nearest {distance:.1f} standard deviations away)"
+    )
+    return [sentence + (f", and {len(missed) - 1} more" if len(missed) > 1 else "")]
+
+
+def annealed_search(model: Model, fit: LaplaceFit, seed: Any) -> LaplaceFit:
+    """Return the fit with the modes to which annealed particles and wide draws lead, too, where densities are cheap."""
+    coords, rng = coordinates_of(model), as_rng(seed, "annealed")
+    num = num_particles(coords)
+    if not num or model.improper or not fit.converged:
+        return fit
+    found = annealed(coords, coords.prior_positions(int(rng.integers(2**31)), num), rng)
+    starts = unexplained_ends(fit.humps, found, coords.log_density_many(found))
+    starts = np.concatenate([starts, hotter_draws(coords, _heavy(fit.humps), rng)])
+    return climb_further(model, fit, starts) if len(starts) else fit
+
+
+def _heavy(humps: Sequence[Hump]) -> list[Hump]:
+    """Return the most massive modes, those that could hide another."""
+    return [h for h in humps if h.log_mass > humps[0].log_mass - HEAVY][:MAX_HEAVY]
 
 
 def check_laplace(laplace: Any, model: Model) -> None:
@@ -172,13 +251,29 @@ def _with_images(model: Model, coords: Coordinates, fit: LaplaceFit, points: np.
     heights = np.array([h.log_density for h in fit.humps])
     equals = [h for h in fit.humps if abs(h.log_density - heights.max()) < 0.5 and h.position is not fit.position]
     modes = [flat, *(coords.flat_at(h.position) for h in equals)]
-    symmetries = find_symmetries(model, coords, coords.flat_many(points[:NUM_POINTS]), modes)
+    # Far from a narrow mode nothing is seen of it: a symmetry of the rest must hold at the mode, too.
+    at = np.concatenate([coords.flat_many(points[:NUM_POINTS]), modes])
+    symmetries = find_symmetries(model, coords, at, modes)
     orbit = images(symmetries, flat)
     if len(orbit) == 1:
         return fit
     starts = coords.unconstrain_many(coords.unflatten(orbit[1:]), (len(orbit) - 1,))
-    fit = climb_further(model, fit, starts[np.isfinite(starts).all(axis=1)])
+    fit = _with_modes_at(coords, fit, starts[np.isfinite(starts).all(axis=1)])
     return replace(fit, images=images_sentence(symmetries, len(orbit)))
+
+
+def _with_modes_at(coords: Coordinates, fit: LaplaceFit, positions: np.ndarray) -> LaplaceFit:
+    """Return the fit with modes at these positions, images of one that is known: as high as it, wherever they lie."""
+    surface, humps, highest = Surface(coords.log_density), list(fit.humps), max(h.log_density for h in fit.humps)
+    for position in positions:
+        at = Climb(position, surface.value(position), position[None], Kind.PEAK, position)
+        same = abs(at.value + highest) < SAME_HEIGHT * (1 + abs(highest))
+        if same and not any(_is_at(h, at) for h in humps):
+            humps += [h for h in [_hump(surface, at)] if h is not None]
+    message = f"a Gaussian at the highest of {len(humps)} mode(s) in unconstrained coordinates"
+    spent = fit.num_evaluations + surface.num_evaluations
+    humps.sort(key=lambda h: -h.log_mass)
+    return replace(fit, humps=tuple(humps), message=message, num_evaluations=spent)
 
 
 def _hump(surface: Surface, at: Climb) -> Hump | None:
@@ -223,6 +318,7 @@ def _declined(coords: Coordinates, found: Search, humps: tuple[Hump, ...], why: 
         log_evidence=np.nan,
         humps=humps,
         images="",
+        unseen=0.0,
         converged=False,
         message=f"no Laplace approximation: {why}",
         num_evaluations=found.num_evaluations,

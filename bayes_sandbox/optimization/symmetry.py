@@ -14,12 +14,13 @@ from ..coordinates import NUM_PARTS, Coordinates
 from ..model import Model
 
 MOST_SITES = 4  # of which every subset is tried
-MOST_IMAGES = 24  # the relabellings of four components
+MOST_IMAGES = 256  # the changes of sign of eight numbers; of relabellings, those of five components
 MOST_CANDIDATES = 400
 FAR = 40.0  # a position at which an interval has come to its end
 MOST_ENTRIES = 8  # whose signs are changed one by one
 FEWEST = 4  # points of finite density that must agree
 SAME = 1e-9
+RTOL, ATOL = 1e-6, 1e-12  # between two images that are one
 ON_SUPPORT = 1e-6
 
 
@@ -62,13 +63,16 @@ def find_symmetries(
 
 def images(symmetries: Sequence[Symmetry], flat: np.ndarray) -> np.ndarray:
     """Return every distinct image of one point under all that the symmetries generate, the point itself first."""
-    orbit = [flat]
-    for point in orbit:
+    orbit, size, seen = np.zeros((MOST_IMAGES, len(flat))), 1, 0
+    orbit[0] = flat
+    while seen < size:
+        point, seen = orbit[seen], seen + 1
         for one in symmetries:
             image = one(point)
-            if len(orbit) < MOST_IMAGES and not any(np.allclose(image, o, rtol=1e-6, atol=1e-12) for o in orbit):
-                orbit.append(image)
-    return np.array(orbit)
+            known = (np.abs(orbit[:size] - image) <= ATOL + RTOL * np.abs(image)).all(axis=1).any()
+            if size < MOST_IMAGES and not known:
+                orbit[size], size = image, size + 1
+    return orbit[:size]
 
 
 def images_sentence(symmetries: Sequence[Symmetry], num_images: int) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 from ..arguments import flag, number, one_of, positions, positive, probabilities
 from ..coordinates import Coordinates, coordinates_of
 from ..model import Model, require_model
-from ..optimization import LaplaceFit, check_laplace, fit_laplace
+from ..optimization import LaplaceFit, annealed_search, check_laplace, fit_laplace
 from ..progress import progress_of
 from ..records import Evidence
 from ..seeds import check_seed
@@ -168,7 +168,7 @@ def fit_grid(
     few = steering_of(model, coords, seed) if rule == "auto" and model.dimension > CELLS_UP_TO else None
     if not few and not fits(model.dimension, max_nodes):
         return declined(model, declined_sentence(model.dimension, max_nodes, rate), started)
-    laplace = laplace or fit_laplace(model, seed=seed)
+    laplace = laplace or annealed_search(model, fit_laplace(model, seed=seed), seed)
     job = Job(
         model, coords, laplace, tolerance, max_nodes, seed, draws, progress_of(progress), precision == "float32", few
     )

@@ -111,6 +111,8 @@ class _Walker:
             x, log_g = here
             if np.isnan(log_g) or (log_g == -np.inf and abs(at) > OVERFLOWS):
                 break
+            if log_g == -np.inf:
+                return None
             log_mass = log_g + float(np.log(abs(at - start[j])))
             if log_mass < top - VANISHED:
                 return None

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from ..arguments import flag, integer
 from ..coordinates import NUM_PARTS, coordinates_of
 from ..diagnostics import Diagnostics, diagnose
 from ..model import Model, require_model
-from ..optimization import LaplaceFit, check_laplace, fit_laplace
+from ..optimization import LaplaceFit, check_laplace, fit_laplace, unvisited_modes
 from ..progress import progress_of
 from ..seeds import as_key, check_seed
 from .chains import MAX_TREE_DEPTH, compiling, run_chains
@@ -129,11 +129,16 @@ def fit_nuts(
     everything = coords.everything_many(positions)
     draws, stats = coords.unflatten(everything[..., NUM_PARTS:]), _under_arviz_names(stats, everything)
     together = num_starts(num_chains)
+    diagnostics = diagnose(model.parameters, draws, stats, together)
+    masses = np.array([h.log_mass for h in laplace.humps])
+    if len(masses) > 1:
+        missed = unvisited_modes(laplace.humps, positions, float(np.logaddexp.reduce(masses)))
+        diagnostics = replace(diagnostics, complaints=(*diagnostics.complaints, *missed))
     return NUTSFit(
         draws=draws,
         positions=positions,
         sample_stats=stats,
-        diagnostics=diagnose(model.parameters, draws, stats, together),
+        diagnostics=diagnostics,
         whitened=start.whitened,
         num_warmup=num_warmup,
         num_starts=together,

@@ -17,6 +17,7 @@ from ..seeds import as_rng
 POOL, SPREAD = 1024, 64  # prior draws, and how many of the likeliest chains may start from
 FARTHEST = 1e4  # of a position: beyond it a trajectory runs out of digits
 GOOD_K_HAT = 1.0  # beyond which weights have no mean: a Gaussian is no fair picture, though a poor proposal may be
+WEIGHTY = 7.0  # nats below the most massive mode, down to which a mode counts
 FEW = 4  # starts that many chains share
 LARGEST_IDENTITY = 100  # coordinates, beyond which products with it cost more than compiling a program without
 
@@ -54,12 +55,21 @@ def start_of(model: Model, coords: Coordinates, laplace: LaplaceFit, seed: Any, 
         positions[1 : 2 * len(far) : 2] = far
     else:
         positions = starting_positions(model, coords, seed, max(num, 8))
-        # The origin comes first in the list: keep spread-out starts before it.
-        positions = np.roll(positions, -1, axis=0)
+        # The origin comes first in the list: keep spread-out starts before it, and one at each mode before these.
+        positions = np.concatenate([_at_modes(laplace, seed, num), np.roll(positions, -1, axis=0)])
     z, potential, gradient = (np.repeat(x, num_chains // num, axis=0) for x in _sloping(model, coords, positions, num))
     if whitening is not None:
         z, gradient = np.linalg.solve(whitening[1], (z - whitening[0]).T).T, gradient @ whitening[1]
     return Start(whitening, z, potential, gradient, whitened, message)
+
+
+def _at_modes(laplace: LaplaceFit, seed: Any, num: int) -> np.ndarray:
+    """Return a draw from each of the most massive modes, where there are several: at most so many."""
+    weighty = [h for h in laplace.humps if h.log_mass > laplace.humps[0].log_mass - WEIGHTY][:num]
+    normal = as_rng(seed, "starts at modes").standard_normal((len(weighty), len(laplace.position)))
+    if len(weighty) < 2:
+        return normal[:0]
+    return np.array([h.position + h.scale @ z for h, z in zip(weighty, normal)])
 
 
 def _sloping(model: Model, coords: Coordinates, positions: np.ndarray, num: int) -> tuple[np.ndarray, ...]:
@@ -96,7 +106,7 @@ def _is_good(coords: Coordinates, laplace: LaplaceFit, seed: Any) -> tuple[bool,
     """Whether a Gaussian at the mode is a fair picture of the posterior, and the sentence that says so."""
     if not laplace.converged:
         return False, f"plain NUTS: {laplace.message}"
-    weighty = [h for h in laplace.humps if h.log_mass > laplace.humps[0].log_mass - 7]
+    weighty = [h for h in laplace.humps if h.log_mass > laplace.humps[0].log_mass - WEIGHTY]
     if len(weighty) > 1:
         return False, f"plain NUTS: {len(weighty)} modes, and whitening by one would starve the others"
     points = laplace.sample(seed, 4000)
