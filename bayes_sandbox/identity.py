@@ -24,6 +24,7 @@ from .program import OBSERVED
 
 ADDRESS = re.compile(r" at 0x[0-9a-f]+")  # of an object in this process: another process has another one
 CALLS_OUT = {"pure_callback", "io_callback", "infeed", "outfeed"}  # primitives whose values come from elsewhere
+UNKNOWN_DENSITY = "calls Python while it is evaluated"
 VERSIONED = ("jax", "numpyro", "numpy", "scipy", "python")  # whose releases change numbers
 
 Identity = dict[str, str]
@@ -54,18 +55,15 @@ def model_identity(model: Model) -> Identity:
 
     The density covers what the arguments do not, for example an array that a script loads and a likelihood uses.
     """
+    traced = jax.make_jaxpr(model.log_parts)(model.structure.example)
     digest = hashlib.sha256()
-    _add_jaxpr(digest, _traced(model))
+    _add_jaxpr(digest, traced)
     return {
         "parameters": fingerprint(model.parameters),
         "observed data": str(model.data_sha256),
         **{f"input {name}": _hash_of(value) for name, value in _arguments(model).items()},
-        "density": digest.hexdigest(),
+        "density": digest.hexdigest() if CALLS_OUT.isdisjoint(_primitives(traced.jaxpr)) else UNKNOWN_DENSITY,
     }
-
-
-def _traced(model: Model) -> Any:
-    return jax.make_jaxpr(model.log_parts)(model.structure.example)
 
 
 def _arguments(model: Model) -> dict[str, Any]:
@@ -78,9 +76,9 @@ def _arguments(model: Model) -> dict[str, Any]:
     return {name: value for name, value in found.items() if model._pair is None or name != OBSERVED}
 
 
-def is_closed(model: Model) -> bool:
-    """Return whether the density depends on its program alone: it calls no Python while it is evaluated."""
-    return CALLS_OUT.isdisjoint(_primitives(_traced(model).jaxpr))
+def is_comparable(identity: Identity) -> bool:
+    """Return whether an identity covers all that results depend on."""
+    return identity.get("density") != UNKNOWN_DENSITY
 
 
 def _primitives(traced: Any) -> Iterator[str]:

@@ -161,32 +161,24 @@ def _checkpoints(model: Any, file: str, options: dict[str, Any], folder: RunFold
         **{name: str(options[name]) for name in NAMED_OPTIONS},
         **file_identity("draws", options["draws"]),
     }
-    begin_checkpoints(folder, identity, model, resume=bool(options["resume"]))
-    if not is_recallable(model):
-        return NO_CHECKPOINTS
-    return _RunCheckpoints(FolderCheckpoints(folder, identity, RECORDS), folder)
+    checkpoints = begin_checkpoints(folder, identity, RECORDS, resume=bool(options["resume"]))
+    return _RunCheckpoints(checkpoints, folder)
 
 
-def begin_checkpoints(folder: RunFolder, identity: dict[str, str], model: Any, *, resume: bool) -> None:
-    """Remove the checkpoints of an earlier run, or say why those of the run that is resumed do not count."""
-    from .identity import changes
+def begin_checkpoints(
+    folder: RunFolder, identity: dict[str, str], records: tuple[type, ...] = (), *, resume: bool
+) -> Checkpoints:
+    """Return the checkpoints of a folder for an identity, and say why those of an earlier run do not count."""
+    from .identity import changes, is_comparable
 
     if not resume:
         remove_checkpoints(folder)
-    elif not is_recallable(model):
-        click.echo(
-            "the model calls Python functions while it is evaluated, and these cannot be compared; refitting", err=True
-        )
+    elif not is_comparable(identity):
+        click.echo("the density calls Python functions, and these cannot be compared; refitting", err=True)
     elif changed := changes(folder.identity, identity):
         click.echo(f"{folder.path} was computed from something else: {'; '.join(changed)} changed; refitting", err=True)
     folder.set_identity(identity)
-
-
-def is_recallable(model: Any) -> bool:
-    """Return whether the identity of a model is all that its results depend on."""
-    from .identity import is_closed
-
-    return model is None or is_closed(model)
+    return FolderCheckpoints(folder, identity, records) if is_comparable(identity) else NO_CHECKPOINTS
 
 
 def _strict_code(result: Any) -> int:

@@ -6,6 +6,7 @@ import inspect
 import sys
 import traceback
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,8 @@ def load_script(path: Path) -> Any:
         text = " ".join(str(error).split())
         raise UserError(f"{path}{_line(error, path)} could not be loaded: {type(error).__name__}: {text}") from error
     finally:
-        sys.path.remove(str(path.parent.resolve()))
+        with suppress(ValueError):  # a script may have removed it
+            sys.path.remove(str(path.parent.resolve()))
     return module
 
 

@@ -9,13 +9,13 @@ from typing import Any
 
 import click
 
-from .checkpoints import NO_CHECKPOINTS, Checkpoints, FolderCheckpoints
+from .checkpoints import Checkpoints
 from .errors import UserError, suggestion
 from .folders import STUDY_KIND, RunFolder
 from .identity import code_identity, file_identity, model_identity
 from .report.structure import StructureError, check_structure, read_document
 from .report.study import PAGE, STUDY, write_study
-from .running import begin_checkpoints, is_recallable, load_model, open_folder, use_cache
+from .running import begin_checkpoints, load_model, open_folder, use_cache
 from .scripts import parse_settings
 from .standard_output import results_only
 from .studies import find_study
@@ -93,8 +93,7 @@ def _checkpoints(folder: RunFolder, model: Any, name: str, asked: dict[str, Any]
         "study": name,
         **{key: json.dumps(asked[key], sort_keys=True) for key in ("seed", "fast", "settings")},
     }
-    begin_checkpoints(folder, identity, model, resume=resume)
-    return FolderCheckpoints(folder, identity) if is_recallable(model) else NO_CHECKPOINTS
+    return begin_checkpoints(folder, identity, resume=resume)
 
 
 def _continued(name: str, function: Callable[..., Any], asked: dict[str, Any], folder: Path) -> dict[str, Any]:
