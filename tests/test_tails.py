@@ -80,7 +80,7 @@ def test_an_infinite_evidence_is_said_to_be_none(name: str) -> None:
         assert not found.trusted, found
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(s, marks=pytest.mark.slow) for s in range(1, 5))])
 def test_the_cause_is_named_and_comes_first(seed: int) -> None:
     result = bs.compare(line(1.0, 2.0, 3.0), methods=["map", "grid"], seed=seed)
     assert result.best is None
@@ -91,10 +91,11 @@ def test_the_cause_is_named_and_comes_first(seed: int) -> None:
 def marginal_of_a_line(y: np.ndarray) -> float:
     """log p(D) of `line`: the normal part in closed form, the scale by SciPy in log s."""
     x = np.column_stack([np.ones(len(y)), np.arange(float(len(y)))])
+    along, lengths, _ = np.linalg.svd(5.0 * x)
+    squares = np.concatenate([lengths**2, np.zeros(len(y) - 2)])
 
     def log_integrand(v: float) -> float:
-        covariance = 25.0 * x @ x.T + np.exp(2 * v) * np.eye(len(y))
-        likelihood = stats.multivariate_normal(np.zeros(len(y)), covariance).logpdf(y)
+        likelihood = stats.norm.logpdf(along.T @ y, 0.0, np.sqrt(squares + np.exp(2 * v))).sum()
         return float(likelihood + stats.halfcauchy.logpdf(np.exp(v)) + v)
 
     at = np.linspace(-25, 12, 2001)
@@ -102,7 +103,7 @@ def marginal_of_a_line(y: np.ndarray) -> float:
     return float(heights.max() + np.log(integrate.simpson(np.exp(heights - heights.max()), x=at)))
 
 
-@pytest.mark.parametrize("residual", [0.1, 1e-3, 1e-5])
+@pytest.mark.parametrize("residual", [pytest.param(0.1, marks=pytest.mark.slow), 1e-3, 1e-5])
 def test_data_nearly_on_a_line_keep_a_right_answer(residual: float) -> None:
     y = np.array([1.0, 2.0, 3.0 + residual, 4.0])
     fit = bs.fit_grid(line(*y))
@@ -110,10 +111,10 @@ def test_data_nearly_on_a_line_keep_a_right_answer(residual: float) -> None:
     assert abs(fit.log_integral - marginal_of_a_line(y)) < max(fit.error, 1e-5)
 
 
-@pytest.mark.parametrize("k", [0.1, 0.25, 0.4, 0.45])
+@pytest.mark.parametrize("k", [pytest.param(0.1, marks=pytest.mark.slow), 0.25, 0.4, 0.45])
 def test_a_tail_that_barely_falls_is_honest(k: float) -> None:
     exact = special.gammaln(0.5 - k) - special.gammaln(1 - k) - 0.5 * np.log(np.pi)
-    for seed in range(3):
+    for seed in range(2):
         fit = bs.fit_grid(power(k), seed=seed)
         assert not fit.evidence.trusted or abs(fit.log_integral - exact) < fit.error
 

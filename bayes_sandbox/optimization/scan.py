@@ -16,7 +16,7 @@ import numpy as np
 from ..compiler import compiled
 from ..coordinates import Coordinates
 
-MIN_DIMENSION, MAX_DIMENSION = 4, 100  # below, quadrature looks everywhere; above, a run has too far to go
+MIN_DIMENSION, MAX_DIMENSION = 6, 100  # below, quadrature looks everywhere; above, a run has too far to go
 RUN_WORK, DRAW_WORK = 5e8, 4e8  # elementary operations that all runs, and all colder draws, may take
 LEAST_WORK = 200.0  # of a density, however little is in it
 MIN_STARTS, MAX_STARTS, SIDE_BY_SIDE = 64, 2048, 512

@@ -143,11 +143,11 @@ class _Walker:
                 return x, np.nan
             if factor is None:
                 return None
+            sd = 1 / np.sqrt(np.diag(curved))
+            if (sd < RESOLVED * np.abs(x[free])).any():
+                return x, np.nan
             move = cho_solve((factor, True), slope)
             if slope @ move < CONVERGED:
-                sd = 1 / np.sqrt(np.diag(curved))
-                if (sd < RESOLVED * np.abs(x[free])).any():
-                    return x, np.nan
                 log_det = 2 * float(np.log(np.diag(factor)).sum())
                 return x, -fall + 0.5 * float(free.sum() * np.log(2 * np.pi)) - 0.5 * log_det
             x[free] = self._descended(x, free, move, fall)
