@@ -163,7 +163,7 @@ def one_of(value: Any, name: str, choices: Collection[str]) -> str:
 def names(
     value: Any, name: str, choices: Collection[str], unknown: Callable[[str], Exception], *, empty: bool = False
 ) -> list[str]:
-    """Return a list of distinct names, each of them one of the choices; a string is one name.
+    """Return a list of names, each of them one of the choices and there once; a string is one name.
 
     Parameters
     ----------
@@ -190,11 +190,9 @@ def names(
             raise ArgumentTypeError(f"{name} must be names, got {shown(one)} among them; choose among {known}")
         if one not in choices:
             raise unknown(one)
-        if found.count(one) > 1:
-            raise ArgumentError(f"{name} must be distinct names, got {one!r} {found.count(one)} times; name it once")
     if not found and not empty:
         raise ArgumentError(f"{name} must be at least one name, got none; choose among {', '.join(choices)}")
-    return found
+    return list(dict.fromkeys(found))
 
 
 def listed(value: Any, name: str, what: str) -> list[Any]:

@@ -142,7 +142,7 @@ def _is_float(x: Any) -> bool:
 def _is_power_of_two(x: Any) -> bool:
     if isinstance(x, jax.core.Tracer) or np.size(x) != 1:
         return False
-    fraction, _ = np.frexp(abs(float(np.reshape(x, ()))))
+    fraction, _ = np.frexp(abs(float(np.asarray(x).reshape(()))))
     return bool(fraction == 0.5)
 
 

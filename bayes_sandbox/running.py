@@ -14,7 +14,7 @@ from typing import Any, TextIO
 import click
 
 from .checkpoints import NO_CHECKPOINTS, Checkpoints, FolderCheckpoints, remove_checkpoints
-from .errors import UserError
+from .errors import UserError, has_failed
 from .folders import RUN_KIND, FolderError, RunFolder, StorageError
 from .scripts import load_script, model_of
 from .standard_output import results_only
@@ -185,7 +185,7 @@ def _strict_code(result: Any) -> int:
     """Return 3 where diagnostics failed, 4 where methods disagree, else 0."""
     failed = [
         result.nuts is not None and not result.nuts.diagnostics.passed,
-        "nuts" in result.skipped,
+        "nuts" in result.skipped or any(has_failed(why) for why in result.skipped.values()),
         result.map is not None and not result.map.converged,
         result.grid is not None and not result.grid.skipped and not result.grid.converged,
     ]

@@ -177,7 +177,7 @@ def test_an_unknown_setting_names_the_known_ones(tmp_path: Path) -> None:
 
 def test_a_script_that_is_not_there(tmp_path: Path) -> None:
     _fails(["run", "--no-cache", str(tmp_path / "nothing.py")], ["no script"])
-    _fails(["run", "--no-cache", str(tmp_path)], ["no script"])
+    _fails(["run", "--no-cache", str(tmp_path)], ["folder", "name a script"])
 
 
 def test_an_output_folder_that_cannot_be_written(good: Path) -> None:

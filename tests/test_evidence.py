@@ -72,10 +72,19 @@ def test_the_protocol(benches, name, method):
     assert estimate_with(bench, method) is found
 
 
-@pytest.mark.parametrize("method", [m for m in ESTIMATORS if m != "harmonic_mean"])
+@pytest.mark.parametrize("method", [m for m in ESTIMATORS if m not in ("harmonic_mean", "laplace")])
 def test_every_estimator_is_trusted_on_an_easy_posterior(benches, method):
     bench = benches.setdefault("noisy line", bench_of("noisy line"))
     assert estimate_with(bench, method).trusted, estimate_with(bench, method).warnings
+
+
+def test_laplace_is_trusted_where_it_is_good_for_a_bayes_factor(benches):
+    """Off by 0.17 on a skewed posterior it is not; on a normal one it is."""
+    rough = estimate_with(benches.setdefault("noisy line", bench_of("noisy line")), "laplace")
+    assert not rough.trusted
+    assert 0.1 < rough.error < 1
+    assert "should be below 0.1" in rough.warnings[0]
+    assert estimate_with(bench_of("regression"), "laplace").trusted
 
 
 def test_laplace_says_how_far_off_it_is():

@@ -55,8 +55,8 @@ MUTATIONS = {
     ),
     "the prior counted twice": (
         "model.py",
-        "for n, v in log_probs.items() if n not in self.structure.shapes)",
-        "for n, v in log_probs.items())",
+        "for n, v in terms.items() if n not in self.structure.shapes)",
+        "for n, v in terms.items())",
         "test_model.py",
     ),
     "modes left out of the seeds": (

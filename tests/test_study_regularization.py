@@ -76,7 +76,7 @@ def test_cross_validation_is_scikit_learns(study: bs.Study) -> None:
 def test_what_has_no_path_is_refused() -> None:
     for given, sentence in (
         ({"data": "crush"}, "did you mean 'crash'"),
-        ({"penalties": ["l3"]}, "no path for 'l3'"),
+        ({"penalties": ["l3"]}, "no path for the penalty 'l3'"),
         ({"strengths": [0.0]}, "positive strengths"),
     ):
         with pytest.raises(UserError, match=sentence):

@@ -85,7 +85,7 @@ def estimate_evidence(
     EvidenceError
         For a method that does not exist, or draws that do not fit the model.
     ArgumentError
-        For no method, one that is named twice, and a budget, seed or switch that is none.
+        For methods that are not names, and a budget, seed or switch that is none.
 
     Examples
     --------
@@ -96,7 +96,7 @@ def estimate_evidence(
     ['laplace -2.2655', 'grid -2.2655']
     """
     require_model(model)
-    wanted = check_methods(methods)
+    wanted = check_methods(methods, empty=True)
     check_options(model, draws, budget, seed, progress)
     model.require_proper("have an evidence")
     bench = Workbench(model, seed=seed, draws=draws, budget=float(budget), progress=progress)

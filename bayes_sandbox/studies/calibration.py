@@ -103,7 +103,7 @@ def study_calibration(
     """
     started = time.perf_counter()
     seed = check_options(seed, fast, progress)
-    methods = check_methods(quick(fast, tuple(check_methods(methods)), STOCHASTIC, ("importance",)))
+    methods = check_methods(quick(fast, tuple(check_methods(methods, empty=True)), STOCHASTIC, ("importance",)))
     scored = ("coin",) if fast and names is None else SCORED if names is None else _problems(names)
     num_seeds = integer(num_seeds, "num_seeds", at_least=1)
     num_trials = integer(num_trials, "num_trials", at_least=1)
