@@ -103,7 +103,8 @@ def study_calibration(
     """
     started = time.perf_counter()
     seed = check_options(seed, fast, progress)
-    methods = check_methods(quick(fast, tuple(check_methods(methods, empty=True)), STOCHASTIC, ("importance",)))
+    chosen = tuple(check_methods(methods, empty=True))
+    methods = check_methods(quick(fast, chosen, STOCHASTIC, ("importance",)), empty=True)
     scored = ("coin",) if fast and names is None else SCORED if names is None else _problems(names)
     num_seeds = integer(num_seeds, "num_seeds", at_least=1)
     num_trials = integer(num_trials, "num_trials", at_least=1)
