@@ -259,7 +259,7 @@ BAD_STUDIES: dict[str, Any] = {
     "a module elsewhere": {**STUDY, "study": "os"},
     "a module by a path": {**STUDY, "study": ".....trap"},
     "a table outside": {**STUDY, "tables": {"../../thesis": [{"a": 1}]}},
-    "a table by a path": {**STUDY, "tables": {"/tmp/thesis": []}},
+    "a table by a path": {**STUDY, "tables": {"/elsewhere/thesis": []}},
     "a table that is no list": {**STUDY, "tables": {"steps": {"a": 1}}},
     "a row that is no row": {**STUDY, "tables": {"steps": [1]}},
     "a cell that is a list": {**STUDY, "tables": {"steps": [{"a": [1]}]}},
