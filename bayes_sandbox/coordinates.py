@@ -11,7 +11,6 @@ so that integrals agree in both coordinates while modes do not.
 import functools
 import math
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -26,7 +25,7 @@ from .complements import completed
 from .devices import num_lanes
 from .model import PRIOR_BATCH, Model
 from .naming import labels
-from .rounding import perturbed, scatter
+from .rounding import Rounding, perturbed, scatter
 from .seeds import as_rng
 from .single import in_float32
 from .sites import is_latent
@@ -49,33 +48,6 @@ def coordinates_of(model: Model) -> "Coordinates":
     if model.compiled is None:
         model.compiled = Coordinates(model)
     return model.compiled
-
-
-@dataclass(frozen=True)
-class Rounding:
-    """The rounding error of a log density at some points, whole (n,) and of each term of it (n, terms)."""
-
-    error: np.ndarray
-    of_terms: np.ndarray
-    terms: tuple[str, ...]
-
-    @property
-    def floor(self) -> float:
-        """The error of log p(D) that no method can go below: three mean rounding errors, each at most one nat."""
-        return 3.0 * float(np.minimum(self.error, 1.0).mean()) if len(self.error) else 0.0
-
-    @property
-    def sentence(self) -> str:
-        """What rounding does, and where."""
-        return (
-            f"float64 rounding leaves log p(D) open by {self.floor:.1g}: the log density of {self.worst_term!r} loses "
-            "its digits; centre or rescale the data, or write its terms so that large ones do not cancel"
-        )
-
-    @property
-    def worst_term(self) -> str:
-        """The term that loses most digits."""
-        return self.terms[int(np.argmax(np.minimum(self.of_terms, 1e300).sum(axis=0)))]
 
 
 class Coordinates:
@@ -309,7 +281,7 @@ class Coordinates:
             values = self.log_parts_many(positions).sum(axis=-1)
         return np.where(np.isnan(values), -np.inf, values)
 
-    def rounding(self, positions: Any) -> "Rounding":
+    def rounding(self, positions: Any) -> Rounding:
         """Return what float64 rounding leaves open in `log_density` at positions (n, dimension)."""
         positions = np.asarray(positions, float)
         found = [self._perturbed(some) for some in _padded(positions, ROUNDED_AT_ONCE)]

@@ -9,6 +9,7 @@ A change depends on the bits of what is rounded, as rounding does: equal operand
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -39,6 +40,33 @@ LINEAR_ALGEBRA = (
     "custom_linear_solve",
 )  # fmt: skip
 REDUCTIONS = ("reduce_sum", "cumsum", "reduce_window_sum")
+
+
+@dataclass(frozen=True)
+class Rounding:
+    """The rounding error of a log density at some points, whole (n,) and of each term of it (n, terms)."""
+
+    error: np.ndarray
+    of_terms: np.ndarray
+    terms: tuple[str, ...]
+
+    @property
+    def floor(self) -> float:
+        """The error of log p(D) that no method can go below: three mean rounding errors, each at most one nat."""
+        return 3.0 * float(np.minimum(self.error, 1.0).mean()) if len(self.error) else 0.0
+
+    @property
+    def sentence(self) -> str:
+        """What rounding does, and where."""
+        return (
+            f"float64 rounding leaves log p(D) open by {self.floor:.1g}: the log density of {self.worst_term!r} loses "
+            "its digits; centre or rescale the data, or write its terms so that large ones do not cancel"
+        )
+
+    @property
+    def worst_term(self) -> str:
+        """The term that loses most digits."""
+        return self.terms[int(np.argmax(np.minimum(self.of_terms, 1e300).sum(axis=0)))]
 
 
 def perturbed(function: Callable[[jax.Array], jax.Array]) -> Callable[[jax.Array, Any], jax.Array]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..budget import Budget
 from ..checkpoints import NO_CHECKPOINTS, Checkpoints, cached
-from ..coordinates import Coordinates, Rounding, coordinates_of
+from ..coordinates import Coordinates, coordinates_of
 from ..draws import adopt_draws
 from ..errors import failure, is_internal
 from ..model import Model
@@ -21,6 +21,7 @@ from ..quadrature import GridFit, declined, fit_grid
 from ..quadrature.job import weighty
 from ..quadrature.tails import Tail, tails
 from ..records import MAX_TRUSTED_ERROR, Evidence
+from ..rounding import Rounding
 from ..sampling import NUTSFit, fit_nuts
 from ..seeds import as_rng
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from ..coordinates import ROUNDED_AT_ONCE, Coordinates, Rounding
+from ..coordinates import ROUNDED_AT_ONCE, Coordinates
 from ..model import Model
 from ..optimization import Hump, LaplaceFit, climb_further
 from ..optimization.starts import starting_positions
 from ..progress import Progress
-from ..rounding import rounding_of_a_sum
+from ..rounding import Rounding, rounding_of_a_sum
 from ..seeds import as_rng
 from .cells import Measurer
 from .cutting import Aim
