@@ -12,7 +12,7 @@ import numpy as np
 import numpyro.distributions as dist
 from numpyro.distributions import biject_to, constraints
 
-from .complements import with_log, with_steps
+from .distances import with_log, with_steps
 from .sites import bare
 
 
@@ -68,7 +68,7 @@ def to_support(support: Any, part: jax.Array) -> tuple[jax.Array, jax.Array]:
     value = transform(part)
     log_det = jnp.sum(transform.log_abs_det_jacobian(part, value))
     if isinstance(support, type(constraints.ordered_vector)):
-        value = value if part.ndim > 1 else with_steps(value, part[0], part[1:])
+        value = value if part.ndim > 1 else with_steps(value, part[1:])
     return value, log_det
 
 

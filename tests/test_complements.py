@@ -76,6 +76,14 @@ def test_what_has_no_rule_is_computed_as_before() -> None:
     assert float(completed(function)(u)) == pytest.approx(float(function(u)), rel=1e-14)
 
 
+def test_what_stands_beside_a_zero_keeps_its_slope() -> None:
+    def density(u: jax.Array) -> jax.Array:
+        both = jnp.concatenate([u[:1], jnp.exp(u[1:])])
+        return -(both[0] ** 2) + jnp.log(both[1])
+
+    np.testing.assert_allclose(jax.grad(completed(density))(jnp.zeros(2)), [0.0, 1.0])
+
+
 def test_differences_of_ordered_numbers_have_digits() -> None:
     prior = dist.TransformedDistribution(dist.Normal(0, 1).expand([3]), dist.transforms.OrderedTransform())
 

@@ -29,7 +29,7 @@ LAYERS = (
         "work",
         "variable_names",
     },
-    {"complements", "counts", "rounding", "single"},
+    {"complement_rules", "complements", "counts", "distances", "rounding", "single"},
     {"transforms"},
     {"batches"},
     {"data", "inspection", "program", "records", "progress", "budget"},
