@@ -6,8 +6,9 @@ import re
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
+from .arguments import instance
 from .folders import CHECKPOINTS_KIND, FolderError, RunFolder, StorageError
 from .serialization import SerializationError, Serializer
 
@@ -15,6 +16,7 @@ CHECKPOINTS = "checkpoints"  # the subfolder of a run or a study
 PLAIN_NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 
 
+@runtime_checkable
 class Checkpoints(Protocol):
     """Somewhere to keep finished results by name."""
 
@@ -31,6 +33,11 @@ class _NoCheckpoints:
 
 
 NO_CHECKPOINTS: Checkpoints = _NoCheckpoints()
+
+
+def require_checkpoints(value: Any) -> Checkpoints:
+    """Return the argument `checkpoints` of a public function, or raise the sentence that says what it must be."""
+    return instance(value, "checkpoints", Checkpoints, "pass FolderCheckpoints(folder, identity)")  # type: ignore[type-abstract]
 
 
 class FolderCheckpoints:

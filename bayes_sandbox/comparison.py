@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from . import arguments
-from .checkpoints import NO_CHECKPOINTS, Checkpoints, cached
+from .checkpoints import NO_CHECKPOINTS, Checkpoints, cached, require_checkpoints
 from .document import document, flattened
 from .errors import EvidenceError, SamplingError, failure, has_failed, is_internal, suggestion
 from .evidence import DEFAULT, SECOND_TRY, Evidence, check_methods, check_options, estimate_with
@@ -168,6 +168,7 @@ def compare(
         _default_evidence(wanted, draws) if evidence is None else check_methods(evidence, name="evidence", empty=True)
     )
     check_options(model, draws, budget, seed, progress)
+    require_checkpoints(checkpoints)
     given = {"num_warmup": num_warmup, "num_samples": num_samples, "num_chains": num_chains}
     options = {n: arguments.integer(v, n, at_least=1, example=NUTS_OPTIONS[n]) for n, v in given.items()}
     if evidence is not None and names:

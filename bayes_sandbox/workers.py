@@ -26,7 +26,7 @@ from typing import Any
 import cloudpickle
 
 from .arguments import flag, listed, shown
-from .checkpoints import NO_CHECKPOINTS, Checkpoints
+from .checkpoints import NO_CHECKPOINTS, Checkpoints, require_checkpoints
 from .errors import ArgumentTypeError, UserError
 from .progress import progress_of
 
@@ -76,6 +76,7 @@ def run_tasks[Task](
     engine = _engine(executor)
     tasks = listed(tasks, "tasks", "tasks")
     flag(progress, "progress")
+    require_checkpoints(checkpoints)
     found = {i: kept for i, task in enumerate(tasks) if (kept := checkpoints.recall(f"{label}:{task}")) is not None}
     if not callable(do):
         raise ArgumentTypeError(f"do must be a function of a task, got {shown(do)}; pass the function itself")

@@ -14,6 +14,8 @@ __all__ = [
     "ALL",
     "BY_NAME",
     "HARD",
+    "HIDDEN",
+    "INFINITE",
     "LIMITS",
     "MANY",
     "NOISE",
@@ -27,7 +29,9 @@ __all__ = [
 
 ALL, TABLE, MANY = plain.PROBLEMS, few(), many()
 LIMITS = tuple(p for p in TABLE if "limit" in p.tags)
-HARD = tuple(p for p in TABLE[len(ALL) :] if "limit" not in p.tags)
+INFINITE = tuple(p for p in TABLE if "infinite" in p.tags)
+HIDDEN = tuple(p for p in MANY if "hidden" in p.tags)
+HARD = tuple(p for p in TABLE[len(ALL) :] if not p.tags & {"limit", "infinite"})
 BY_NAME = {p.name: p for p in TABLE + MANY}
 
 

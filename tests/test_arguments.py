@@ -96,7 +96,11 @@ def table() -> Iterator[tuple[str, str, Call, Any]]:
     yield from of(bs.predict_costs, coin, methods=METHODS, **shared, **nuts)
     evidence = tuple(v for v in METHODS if v is not None)
     methods = (*METHODS[1:], "mpa")
-    yield from of(bs.compare, coin, methods=methods, evidence=evidence, seed=SEEDS, progress=SWITCHES, **shared, **nuts)
+    places = (None, 3, "folder")
+    yield from of(
+        bs.compare, coin, methods=methods, evidence=evidence, checkpoints=places, seed=SEEDS, **shared, **nuts
+    )
+    yield from of(bs.compare, coin, progress=SWITCHES)
     yield from results()
     yield from models()
     yield from studies()
@@ -165,12 +169,14 @@ def models() -> Iterator[tuple[str, str, Call, Any]]:
         yield "run_tasks", "tasks", lambda v: bs.run_tasks(len, v), value
     for value in (0, -1, 2.5, "two", True, object()):
         yield "run_tasks", "executor", lambda v: bs.run_tasks(len, ["a"], executor=v), value
+    for value in (None, 3, "folder"):
+        yield "run_tasks", "checkpoints", lambda v: bs.run_tasks(len, ["a"], checkpoints=v), value
     for value in (None, 3, "len"):
         yield "run_tasks", "do", lambda v: bs.run_tasks(v, ["a"]), value
 
 
 def studies() -> Iterator[tuple[str, str, Call, Any]]:
-    common = {"seed": STUDY_SEEDS, "fast": SWITCHES, "progress": SWITCHES}
+    common = {"seed": STUDY_SEEDS, "fast": SWITCHES, "progress": SWITCHES, "checkpoints": (None, 3, "folder")}
     names = ("polynomialz", 3, None, [3], [])
     some = {
         bs.study_dimension: {"families": names, "methods": names, "dimensions": (0, "2", [0], [2.5], [], None, [True])}

@@ -61,7 +61,7 @@ def test_every_trouble_comes_in_three_dimensions():
 
 def test_names_are_used_once_in_the_whole_table():
     assert len(problems.TABLE + problems.MANY) == len(problems.BY_NAME)
-    assert problems.TABLE == problems.ALL + HARD + problems.LIMITS
+    assert problems.TABLE == problems.ALL + HARD + problems.LIMITS + problems.INFINITE
 
 
 def test_truths_are_finite_and_no_posterior_is_centred_on_zero():

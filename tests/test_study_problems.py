@@ -1,5 +1,6 @@
 """Study problems: nothing is wrong with confidence, and what is wrong is called so."""
 
+import numpy as np
 from studies import check_kept_and_drawn, fast
 
 
@@ -22,3 +23,4 @@ def test_a_number_that_is_wrong_is_called_wrong():
     assert outcome(standard, 0.011, 0.02) == "solved"
     assert outcome(standard, 0.041, 0.02) == "wrong"
     assert outcome(standard.demoted("why"), 0.5, 0.02) == "not trusted"
+    assert outcome(standard, -np.inf, 0.02) == "wrong"

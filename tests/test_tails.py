@@ -1,78 +1,25 @@
 """Integrals that do not exist are said not to, by every estimator; those that barely do keep a right answer."""
 
-import jax.numpy as jnp
 import numpy as np
-import numpyro
 import numpyro.distributions as dist
+import problems
 import pytest
 from scipy import integrate, special, stats
 
 import bayes_sandbox as bs
 from bayes_sandbox.coordinates import coordinates_of
+from bayes_sandbox.problems.infinite import growth, large_scale, line
 from bayes_sandbox.quadrature.tails import DIVERGES, tails
 
-ESTIMATORS = ["laplace", "grid", "importance", "rqmc", "tempering"]
+QUICK = problems.INFINITE[::2]
 
 
-def line(*y: float) -> bs.Model:
-    """A straight line with unknown noise: data exactly on it make p(D) infinite from three points on."""
-    prior = {"a": dist.Normal(0, 5), "b": dist.Normal(0, 5), "s": dist.HalfCauchy(1)}
-    x = np.arange(float(len(y)))
-    return bs.Model(prior, lambda a, b, s, x: dist.Normal(a + b * x, s), observed=y, inputs={"x": x})
-
-
-def power(k: float) -> bs.Model:
-    """A Cauchy prior under a factor (1 + x²)ᵏ: Γ(½ − k)/(Γ(1 − k) √π), infinite from k = ½ on."""
-
-    def program() -> None:
-        x = numpyro.sample("x", dist.Cauchy(0, 1))
-        numpyro.factor("growth", k * jnp.log1p(x**2))
-
-    return bs.Model.from_numpyro(program)
-
-
-def two_powers(k: float) -> bs.Model:
-    """The same beside a parameter that is well known."""
-
-    def program() -> None:
-        x = numpyro.sample("x", dist.StudentT(1.0, 0.3, 2.0))
-        z = numpyro.sample("z", dist.Normal(0, 1))
-        numpyro.factor("growth", k * jnp.log1p(x**2))
-        numpyro.sample("y", dist.Normal(z, 0.5), obs=0.4)
-
-    return bs.Model.from_numpyro(program)
-
-
-def scale(k: float) -> bs.Model:
-    """A half-Cauchy scale under a factor sᵏ: infinite towards large s from k = 1 on."""
-
-    def program() -> None:
-        s = numpyro.sample("s", dist.HalfCauchy(1.0))
-        numpyro.factor("growth", k * jnp.log(s))
-
-    return bs.Model.from_numpyro(program)
-
-
-def no_spread(num: int) -> bs.Model:
-    """Data that are all zero under a scale with density at zero: infinite from one datum on."""
-    return bs.Model({"s": dist.HalfNormal(1)}, lambda s: dist.Normal(0, s), observed=np.zeros(num))
-
-
-INFINITE = {
-    "three on a line": lambda: line(1.0, 2.0, 3.0),
-    "four on a line": lambda: line(0.1, 0.2, 0.3, 0.4),
-    "a growing factor": lambda: power(0.5),
-    "a faster factor": lambda: power(0.7),
-    "beside another": lambda: two_powers(0.5),
-    "a large scale": lambda: scale(1.0),
-    "no spread": lambda: no_spread(1),
-    "no spread of three": lambda: no_spread(3),
-}
-
-
-@pytest.mark.parametrize("name", INFINITE)
-def test_an_infinite_evidence_is_said_to_be_none(name: str) -> None:
-    model = INFINITE[name]()
+@pytest.mark.parametrize(
+    "problem",
+    [pytest.param(p, id=p.name, marks=() if p in QUICK else pytest.mark.slow) for p in problems.INFINITE],
+)
+def test_an_infinite_evidence_is_said_to_be_none(problem: problems.Problem) -> None:
+    model = problem.make()
     fit = bs.fit_grid(model)
     assert not fit.converged
     assert DIVERGES in fit.message
@@ -82,7 +29,7 @@ def test_an_infinite_evidence_is_said_to_be_none(name: str) -> None:
 
 @pytest.mark.parametrize("seed", [0, *(pytest.param(s, marks=pytest.mark.slow) for s in range(1, 5))])
 def test_the_cause_is_named_and_comes_first(seed: int) -> None:
-    result = bs.compare(line(1.0, 2.0, 3.0), methods=["map", "grid"], seed=seed)
+    result = bs.compare(line((1.0, 2.0, 3.0)), methods=["map", "grid"], seed=seed)
     assert result.best is None
     assert DIVERGES in result.warnings[0]
     assert "small values of s" in result.warnings[0]
@@ -106,7 +53,7 @@ def marginal_of_a_line(y: np.ndarray) -> float:
 @pytest.mark.parametrize("residual", [pytest.param(0.1, marks=pytest.mark.slow), 1e-3, 1e-5])
 def test_data_nearly_on_a_line_keep_a_right_answer(residual: float) -> None:
     y = np.array([1.0, 2.0, 3.0 + residual, 4.0])
-    fit = bs.fit_grid(line(*y))
+    fit = bs.fit_grid(line(y))
     assert fit.evidence.trusted, fit.message
     assert abs(fit.log_integral - marginal_of_a_line(y)) < max(fit.error, 1e-5)
 
@@ -115,13 +62,13 @@ def test_data_nearly_on_a_line_keep_a_right_answer(residual: float) -> None:
 def test_a_tail_that_barely_falls_is_honest(k: float) -> None:
     exact = special.gammaln(0.5 - k) - special.gammaln(1 - k) - 0.5 * np.log(np.pi)
     for seed in range(2):
-        fit = bs.fit_grid(power(k), seed=seed)
+        fit = bs.fit_grid(growth(k, dist.Cauchy(0, 1)), seed=seed)
         assert not fit.evidence.trusted or abs(fit.log_integral - exact) < fit.error
 
 
 def test_two_points_on_a_line_and_a_scale_with_a_slower_factor_are_finite() -> None:
-    assert bs.fit_grid(line(1.0, 2.0)).evidence.trusted
-    fit = bs.fit_grid(scale(0.5))  # ∫ 2/π s^½/(1 + s²) ds = √2
+    assert bs.fit_grid(line((1.0, 2.0))).evidence.trusted
+    fit = bs.fit_grid(large_scale(0.5))  # ∫ 2/π s^½/(1 + s²) ds = √2
     assert fit.log_integral == pytest.approx(0.5 * np.log(2), abs=max(fit.error, 1e-9))
 
 

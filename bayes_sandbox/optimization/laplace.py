@@ -177,10 +177,13 @@ def unvisited_modes(humps: Sequence[Hump], positions: np.ndarray, log_evidence: 
     return [sentence + (f", and {len(missed) - 1} more" if len(missed) > 1 else "")]
 
 
-def annealed_search(model: Model, fit: LaplaceFit, seed: Any) -> LaplaceFit:
-    """Return the fit with the modes to which annealed particles and wide draws lead, too, where densities are cheap."""
+def annealed_search(model: Model, fit: LaplaceFit, seed: Any, *, few: bool = False) -> LaplaceFit:
+    """Return the fit with the modes to which annealed particles and wide draws lead, too, where densities are cheap.
+
+    In few dimensions only with `few`: quadrature looks everywhere by itself.
+    """
     coords, rng = coordinates_of(model), as_rng(seed, "annealed")
-    num = num_particles(coords)
+    num = num_particles(coords, few)
     if not num or model.improper or not fit.converged:
         return fit
     found = annealed(coords, coords.prior_positions(int(rng.integers(2**31)), num), rng)

@@ -200,9 +200,12 @@ def annealed(coords: Coordinates, prior: np.ndarray, rng: np.random.Generator) -
     return x
 
 
-def num_particles(coords: Coordinates) -> int:
-    """Return how many particles an annealed search may have; none where dimensions are few or densities expensive."""
-    if not MIN_DIMENSION <= coords.dimension <= MAX_ANNEALED:
+def num_particles(coords: Coordinates, few: bool = False) -> int:
+    """Return how many particles an annealed search may have; none where densities are expensive, or dimensions few.
+
+    With `few` dimensions need not be many: where no quadrature looks everywhere.
+    """
+    if not (few or coords.dimension >= MIN_DIMENSION) or coords.dimension > MAX_ANNEALED:
         return 0
     most = int(ANNEALED_WORK / (USUAL_POWERS * NUM_MOVES * max(coords.work, LEAST_WORK)))
     return 0 if most < MIN_PARTICLES else min(most, MAX_PARTICLES)

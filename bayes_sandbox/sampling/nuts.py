@@ -13,7 +13,7 @@ from ..arguments import flag, integer
 from ..coordinates import NUM_PARTS, coordinates_of
 from ..diagnostics import Diagnostics, diagnose
 from ..model import Model, require_model
-from ..optimization import LaplaceFit, check_laplace, fit_laplace, unvisited_modes
+from ..optimization import LaplaceFit, annealed_search, check_laplace, fit_laplace, unvisited_modes
 from ..progress import progress_of
 from ..seeds import as_key, check_seed
 from .chains import MAX_TREE_DEPTH, compiling, run_chains
@@ -114,7 +114,7 @@ def fit_nuts(
     coords = coordinates_of(model)
     if laplace is None:
         with compiled_beside(model, num_warmup, num_chains):
-            laplace = fit_laplace(model, seed=seed)
+            laplace = annealed_search(model, fit_laplace(model, seed=seed), seed, few=True)
     start = start_of(model, coords, laplace, seed, num_chains)
     with progress_of(progress).task("NUTS", num_warmup + num_samples) as advance:
         positions, stats = run_chains(

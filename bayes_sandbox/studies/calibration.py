@@ -102,7 +102,7 @@ def study_calibration(
     ['grid', 'nuts']
     """
     started = time.perf_counter()
-    seed = check_options(seed, fast, progress)
+    seed = check_options(seed, fast, progress, checkpoints)
     chosen = tuple(check_methods(methods, empty=True))
     methods = check_methods(quick(fast, chosen, STOCHASTIC, ("importance",)), empty=True)
     scored = ("coin",) if fast and names is None else SCORED if names is None else _problems(names)
@@ -113,7 +113,8 @@ def study_calibration(
         problems.find(name)
     tasks = Tasks(checkpoints, progress, executor)
     jobs = [(n, m, i) for n in scored for m in methods for i in range(0, num_seeds, BLOCK)]
-    covered = ("coin",) if fast else tuple(p.name for p in problems.few()[::4]) if scored else ()
+    known = [p.name for p in problems.few() if np.isfinite(p.log_evidence)]
+    covered = ("coin",) if fast else tuple(known[::4]) if scored else ()
     pit = tasks.rows("coin with heads", range(num_trials + 1), lambda heads: _posterior(heads, num_trials, seed))
     scores = tasks.rows("scores", jobs, lambda job: _scores(*job, min(BLOCK, num_seeds - job[2]), seed))
     tables = {

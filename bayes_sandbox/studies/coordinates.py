@@ -89,7 +89,7 @@ def study_coordinates(
     ['0.200', '0.250', '0.273', '0.238']
     """
     started = time.perf_counter()
-    seed = check_options(seed, fast, progress)
+    seed = check_options(seed, fast, progress, checkpoints)
     heads, tosses = integer(heads, "heads", at_least=1), integer(tosses, "tosses", at_least=2)
     num_draws = integer(num_draws, "num_draws", at_least=20)
     if not 0 < heads < tosses:

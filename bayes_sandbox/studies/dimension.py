@@ -90,7 +90,7 @@ def study_dimension(
     [True, True]
     """
     started = time.perf_counter()
-    seed = check_options(seed, fast, progress)
+    seed = check_options(seed, fast, progress, checkpoints)
     tolerance = positive(tolerance, "tolerance", example=0.02)
     budget = positive(budget, "budget", infinite=True, example=BUDGET)
     families = quick(fast, chosen(families, "families", FAMILIES, "family"), tuple(FAMILIES), ("rates",))

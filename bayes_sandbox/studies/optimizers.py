@@ -107,7 +107,7 @@ def study_optimizers(
     0.0
     """
     started = time.perf_counter()
-    seed = check_options(seed, fast, progress)
+    seed = check_options(seed, fast, progress, checkpoints)
     landscapes = quick(fast, chosen(landscapes, "landscapes", STEPS, "landscape"), tuple(STEPS), ("bowl", "cement"))
     optimizers = chosen(optimizers, "optimizers", OPTIMIZERS, "optimizer")
     dimensions = quick(fast, integers(dimensions, "dimensions", at_least=1), DIMENSIONS, (2, 10, 50, 200))

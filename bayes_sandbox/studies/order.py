@@ -133,7 +133,7 @@ def study_order(
     ['-', '1']
     """
     started = time.perf_counter()
-    seed = check_options(seed, fast, progress)
+    seed = check_options(seed, fast, progress, checkpoints)
     families = chosen(families, "families", FAMILIES, "family")
     jobs = [(name, order) for name in families for order in (FAMILIES[name].few if fast else FAMILIES[name].orders)]
     tables = {"orders": Tasks(checkpoints, progress, executor).rows("model", jobs, lambda job: [_row(*job, seed)])}

@@ -88,7 +88,7 @@ def study_prior_width(
     512
     """
     started = time.perf_counter()
-    seed = check_options(seed, fast, progress)
+    seed = check_options(seed, fast, progress, checkpoints)
     value = number(value, "value")
     if scales is not None:
         scales = [positive(one, "each of scales") for one in numbers(scales, "scales", at_least_one=True).ravel()]

@@ -39,7 +39,8 @@ def study_problems(
 
     Each estimate is *solved* (trusted, and within the problem's tolerance: 0.02 nats, 0.1 for hierarchies, funnels and
     beyond fifty parameters), *wide* (trusted, and within its own error but not the tolerance), *not trusted*, or
-    *wrong*: trusted, and off by more than its error (a sum) or four of them (a standard error).
+    *wrong*: trusted, and off by more than its error (a sum) or four of them (a standard error). Where the evidence is
+    infinite, not to be trusted is to have solved it.
 
     Parameters
     ----------
@@ -68,7 +69,7 @@ def study_problems(
     ['solved']
     """
     started = time.perf_counter()
-    seed = check_options(seed, fast, progress)
+    seed = check_options(seed, fast, progress, checkpoints)
     num_seeds = integer(num_seeds, "num_seeds", at_least=1)
     words = (
         [names]
@@ -90,7 +91,7 @@ def study_problems(
     jobs = [(name, seed + i) for i in range(num_seeds) for name in chosen]
     rows = Tasks(checkpoints, progress, executor).rows("problem", jobs, lambda job: _rows(*job, fits, wanted))
     tables = {"estimates": [row for row in rows if row["method"] != "best"], "best": where(rows, method="best")}
-    settings = {"names": words, "methods": listed, "num_seeds": num_seeds, "seed": seed, "fast": fast}
+    settings = {"names": words, "methods": wanted, "num_seeds": num_seeds, "seed": seed, "fast": fast}
     seconds = time.perf_counter() - started
     return Study("problems", tables, tuple(_findings(tables)), settings, seconds)
 
@@ -116,7 +117,7 @@ def _nothing(estimates: Sequence[Evidence]) -> Evidence:
 
 
 def _row(problem: problems.Problem, seed: int, label: str, found: Evidence) -> Row:
-    gap = found.log_evidence - problem.log_evidence
+    gap = -np.inf if np.isinf(problem.log_evidence) else found.log_evidence - problem.log_evidence
     return {
         "problem": problem.name,
         "dimension": problem.dimension,
@@ -142,9 +143,14 @@ def outcome(found: Evidence, gap: float, tolerance: float) -> str:
     'wrong'
     >>> outcome(Evidence("bridge", -2.4, 0.01, 9, 0.1, True, ()), 0.03, 0.02)
     'wide'
+
+    An infinite evidence is solved by an estimate that does not trust itself.
+
+    >>> outcome(Evidence("grid", -2.4, 1e-9, 9, 0.1, False, ("the integral diverges",)), -np.inf, 0.02)
+    'solved'
     """
     if not found.trusted:
-        return "not trusted"
+        return "solved" if np.isinf(gap) else "not trusted"
     if abs(gap) > found.error * (1.0 if found.method in BOUNDS else SIGMAS):
         return "wrong"
     return "solved" if abs(gap) <= tolerance else "wide"

@@ -95,7 +95,7 @@ def study_regularization(
         raise UserError(
             f"there are no data {data!r}{suggestion(data, KNOWN_SCALE)}; there are {', '.join(KNOWN_SCALE)}"
         )
-    seed = check_options(seed, fast, progress)
+    seed = check_options(seed, fast, progress, checkpoints)
     penalties = chosen(penalties, "penalties", ("l1", "l2"), "path for the penalty")
     order = integer(order, "order", at_least=1)
     strengths = tuple(numbers(strengths, "strengths").ravel().tolist())

@@ -82,7 +82,7 @@ def study_sensitivity(
     [True, True]
     """
     started = time.perf_counter()
-    seed = check_options(seed, fast, progress)
+    seed = check_options(seed, fast, progress, checkpoints)
     powers = tuple(numbers(powers, "powers", at_least_one=True).ravel().tolist())
     if min(powers) <= 0:
         raise UserError(f"powers: expected positive powers, got {min(powers):g}; pass for example powers=[0.5, 2.0]")

@@ -82,7 +82,7 @@ def study_sequential(
     '1 order of the same data: log p(D) differs by 0 at most'
     """
     started = time.perf_counter()
-    seed = check_options(seed, fast, progress)
+    seed = check_options(seed, fast, progress, checkpoints)
     num_steps, num_orders = integer(num_steps, "num_steps"), integer(num_orders, "num_orders")
     model = horse_kicks() if model is None else require_model(model)
     model.require_proper("have an evidence")

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .. import arguments
-from ..checkpoints import NO_CHECKPOINTS, Checkpoints, cached
+from ..checkpoints import NO_CHECKPOINTS, Checkpoints, cached, require_checkpoints
 from ..document import plain
 from ..errors import UserError, suggestion
 from ..model import Model
@@ -81,8 +81,9 @@ class Study:
         return write_study(self.to_dict(), arguments.folder(folder, "folder"), force=force)
 
 
-def check_options(seed: Any, fast: Any, progress: Any) -> int:
-    """Return the seed of a study, which counts up from it; raise `ArgumentError` for a wrong seed or switch."""
+def check_options(seed: Any, fast: Any, progress: Any, checkpoints: Any) -> int:
+    """Return the seed of a study, which counts up from it; raise `ArgumentError` for what every study is given."""
+    require_checkpoints(checkpoints)
     arguments.flag(fast, "fast")
     arguments.flag(progress, "progress")
     return arguments.integer(seed, "seed", at_least=0)
