@@ -277,7 +277,7 @@ class Coordinates:
 
     def log_density_many(self, positions: Any) -> np.ndarray:
         """Return `log_density` at positions (…, dimension); NaN counts as −∞."""
-        with np.errstate(invalid="ignore"):  # ∞ − ∞
+        with np.errstate(invalid="ignore", over="ignore"):  # ∞ − ∞
             values = self.log_parts_many(positions).sum(axis=-1)
         return np.where(np.isnan(values), -np.inf, values)
 

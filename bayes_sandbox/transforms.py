@@ -15,6 +15,8 @@ from numpyro.distributions import biject_to, constraints
 from .distances import with_log, with_steps
 from .sites import bare
 
+WIDEST = 1e250  # an interval: exp(−745) times its width is nothing, the smallest logistic above zero
+
 
 def is_finite(support: Any) -> bool:
     """Whether a support is an interval or a simplex: bounded, and mapped to by a logistic."""
@@ -35,8 +37,9 @@ def is_bounded(support: Any) -> bool:
 def prior_draw(fn: Any, key: Any) -> tuple[jax.Array, jax.Array]:
     """Return a draw of a distribution as (unconstrained position, value).
 
-    Gamma, beta and Dirichlet distributions of small shape are drawn in logarithms (Marsaglia & Tsang 2000, in log
-    space): their values pile up on an edge of the support, their positions do not.
+    Gamma, beta, Dirichlet, lognormal and LKJ distributions are drawn in logarithms (Marsaglia & Tsang 2000, in log
+    space): their values may pile up on an edge of the support, their positions do not. A partial correlation of column
+    k of LKJ(η) in d dimensions is 2b − 1, b ~ Beta(β, β), β = η + (d − 2 − k)/2 (Lewandowski, Kurowicka & Joe 2009).
     """
     transform, plain, shape = biject_to(fn.support), bare(fn), tuple(fn.shape())
     position: Any = None
@@ -52,10 +55,17 @@ def prior_draw(fn: Any, key: Any) -> tuple[jax.Array, jax.Array]:
         logs = jax.random.loggamma(key, plain.concentration, shape)
         rest = jax.lax.cumlogsumexp(logs, axis=logs.ndim - 1, reverse=True)
         position = logs[..., :-1] - rest[..., 1:] + jnp.log(jnp.arange(shape[-1] - 1, 0, -1.0))
+    elif isinstance(plain, dist.LogNormal):
+        position = plain.loc + plain.scale * jax.random.normal(key, shape)
+    elif isinstance(plain, dist.LKJCholesky):
+        _, columns = np.tril_indices(shape[-1], -1)
+        beta = jnp.asarray(plain.concentration)[..., None, None] + ((shape[-1] - 2 - columns) / 2)[:, None]
+        logs = jax.random.loggamma(key, beta, (*shape[:-2], len(columns), 2))
+        position = (logs[..., 0] - logs[..., 1]) / 2
     if position is None:
         value = fn(rng_key=key)
         return transform.inv(value), value
-    return position, transform(position)
+    return position, to_support(fn.support, position)[0]
 
 
 def to_support(support: Any, part: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -67,9 +77,22 @@ def to_support(support: Any, part: jax.Array) -> tuple[jax.Array, jax.Array]:
     transform = biject_to(support)
     value = transform(part)
     log_det = jnp.sum(transform.log_abs_det_jacobian(part, value))
+    if _is_too_wide(support):
+        value = support.lower_bound + jnp.exp(math.log(_width(support)) + jax.nn.log_sigmoid(part))
     if isinstance(support, type(constraints.ordered_vector)):
         value = value if part.ndim > 1 else with_steps(value, part[1:])
     return value, log_det
+
+
+def _width(support: Any) -> float:
+    return float(np.asarray(support.upper_bound) - np.asarray(support.lower_bound))
+
+
+def _is_too_wide(support: Any) -> bool:
+    """Whether an interval is so wide that the logistic is zero where the distance from the lower end is not."""
+    bounds = getattr(support, "lower_bound", None), getattr(support, "upper_bound", None)
+    plain = all(isinstance(b, int | float | np.ndarray | np.generic) and np.ndim(b) == 0 for b in bounds)
+    return plain and _width(support) > WIDEST
 
 
 def _correlation_factor(part: jax.Array) -> tuple[jax.Array, jax.Array]:

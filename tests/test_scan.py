@@ -90,6 +90,39 @@ def test_nuts_alone_knows_the_modes() -> None:
             assert unvisited_modes(bs.fit_laplace(model, seed=seed).humps, half, 0.0 - 10.0)
 
 
+@pytest.mark.parametrize(
+    ("components", "width"),
+    [
+        ([(1.0, np.array([3.0]), 1.0), (1.0, np.array([-7.0]), 1e-5)], 10.0),
+        ([(1.0, np.array([0.0]), 1.0), (1e179, np.array([30.0]), 0.3)], 1.0),
+    ],
+    ids=["1e-5 as wide", "thirty sds away"],
+)
+def test_lines_find_narrow_and_distant_modes(components: Sequence[Component], width: float) -> None:
+    model, exact = mixture(1, components, width)
+    for seed in range(3):
+        fit = bs.fit_laplace(model, seed=seed)
+        assert len(fit.humps) == 2
+        assert log_total(fit) == pytest.approx(exact, abs=0.02)
+    grid = bs.fit_grid(model)
+    assert grid.evidence.trusted
+    assert abs(grid.log_integral - exact) < max(grid.error, 1e-9)
+
+
+def test_a_thin_sheet_across_a_wide_one_is_crossed_by_lines() -> None:
+    widths, gaps = np.array([1.0, 1e-4]), np.array([0.0, 2.0])
+
+    def program() -> None:
+        x, y = (numpyro.sample(name, dist.Normal(0, 1)) for name in "xy")
+        off = jnp.stack([x, (x + y) / np.sqrt(2) - gaps[1]])
+        numpyro.factor("sheets", logsumexp(stats.norm.logpdf(0, 0, widths) - 0.5 * (off / widths) ** 2) - np.log(2))
+
+    exact = special.logsumexp(stats.norm.logpdf(gaps, 0, np.hypot(1, widths))) - np.log(2)
+    fit = bs.fit_grid(bs.Model.from_numpyro(program))
+    assert fit.evidence.trusted
+    assert abs(fit.log_integral - exact) < max(fit.error, 1e-6)
+
+
 SEVERAL = [p.name for p in problems.TABLE if "modes" in p.tags and p.mean]
 
 

@@ -40,6 +40,7 @@ def estimate(bench: Workbench) -> Evidence:
     if not np.isfinite(final.log_weights.max()):
         why = "no draw of the proposal had a finite density"
         return Evidence("importance", np.nan, np.inf, 0, time.perf_counter() - started, False, (why,))
+    bench.saw(final.positions, final.log_weights)
     value, error = mean_weight(final.log_weights)
     doubts = _doubts(bench, best, final, value, error)
     doubts += _contradictions(rng, others, value, error, final.efficiency)

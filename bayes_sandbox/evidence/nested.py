@@ -92,6 +92,8 @@ class _Run:
         if dead is None:
             return np.nan, np.inf
         self.positions = np.concatenate([p.position for p in dead])
+        log_volume = -np.arange(len(self.positions)) / NUM_LIVE
+        self._bench.saw(self.positions, np.concatenate([p.loglikelihood for p in dead]) + log_volume)
         values = self.log_evidences(dead)
         return float(values.mean()), WIDENED * float(values.std(ddof=1))
 

@@ -42,7 +42,9 @@ def draw_log_likelihoods(bench: Workbench, seed: int) -> np.ndarray:
     positions = bench.coords.prior_positions(seed, BATCH)
     inside = np.isfinite(positions).all(axis=1)
     values = bench.coords.log_parts_many(np.where(inside[:, None], positions, 0.0))[:, 1]
-    return np.where(inside & (values < np.inf), values, -np.inf)
+    values = np.where(inside & (values < np.inf), values, -np.inf)
+    bench.saw(positions, values)
+    return values
 
 
 def _error(log_weights: np.ndarray) -> float:

@@ -51,6 +51,7 @@ class Cloud:
             cube = np.concatenate([sequence.random(min(n, PIECE)) for sequence in self._sequences])
             z = self._proposal.from_cube(cube + RESOLUTION / 2)  # never 0 or 1
             new = log_density(self._bench, self._frame, z) - self._proposal.log_density(z)
+            self._bench.saw(self._frame.position(z), new)
             self.log_weights = np.concatenate([self.log_weights, new.reshape(RANDOMISATIONS, -1)], axis=1)
         return time.perf_counter() - started
 

@@ -49,6 +49,8 @@ def estimate(bench: Workbench) -> Evidence:
         why = "too few prior draws had a finite likelihood: there is nothing to begin with"
         return Evidence("tempering", np.nan, np.inf, run.num_evaluations, seconds, False, (why,))
     value, error = _mean(values)
+    flat = run.positions.reshape(-1, bench.coords.dimension)
+    bench.saw(flat, np.zeros(len(flat)))
     doubts = run.doubts + bench.unvisited_modes(run.positions, value)
     if bench.coords.dimension > LARGEST_DIMENSION:
         doubts.append(

@@ -27,6 +27,8 @@ from ..seeds import as_rng
 
 PRIOR_POOL = 2**12
 BY_MODES = ("laplace", "importance", "bridge", "sparse", "rqmc")  # estimators that know the modes found, no others
+BY_PRIOR = ("importance", "tempering", "nested", "prior_average")  # that rely on draws from the prior
+MAX_LOST = 1e-3  # of the draws from the prior, without a position
 MAX_UNSEEN = 0.1  # of the starts of optimization runs, that lead to modes not found
 NUM_ROUNDED = 8  # points of each kind at which rounding is measured
 NUTS_OPTIONS: dict[str, Any] = {"num_warmup": 1000, "num_samples": 1000, "num_chains": 4}
@@ -53,6 +55,7 @@ class Workbench:
         self.done: dict[str, Evidence] = {}
         self._failed: dict[str, Exception] = {}
         self._shared: dict[Hashable, Any] = {}
+        self._seen, self._noise = (np.zeros(0), np.zeros((0, self.coords.dimension))), self.rng("seen")
 
     @property
     def coords(self) -> Coordinates:
@@ -158,6 +161,7 @@ class Workbench:
                 return Evidence(name, np.nan, np.inf, 0, 0.0, False, (why,))
             started = time.perf_counter()
             try:
+                self._seen = np.zeros(0), np.zeros((0, self.coords.dimension))
                 with self.budget.spending():
                     self.done[name] = cached(self.checkpoints, part, lambda: self._judged(run(self)))
             except Exception as error:
@@ -183,18 +187,37 @@ class Workbench:
             return found
         for tail in self.tails:
             if why := tail.sentence(found.log_evidence):
-                return replace(found, error=np.inf).demoted(why)
+                return replace(found.demoted(why), error=np.inf)
         unseen = self.laplace.unseen if self._modes else 0.0
         if found.trusted and found.method in BY_MODES and unseen > MAX_UNSEEN:
             found = found.demoted(
                 f"about {unseen:.0%} of optimization runs lead to modes that were met once or never: "
                 "there are more modes than were found"
             )
-        error = found.error + self.rounding.floor
+        if found.trusted and found.method in BY_PRIOR and self.prior_lost > MAX_LOST:
+            found = found.demoted(
+                f"{self.prior_lost:.1%} of the prior lies where float64 has no values: draws from the prior miss it"
+            )
+        rounding = max(self.rounding, self.coords.rounding(self._seen[1]), key=lambda r: r.floor)
+        error = found.error + rounding.floor
         if not found.trusted or error < MAX_TRUSTED_ERROR:
             return replace(found, error=error)
-        why = self.rounding.sentence if self.rounding.floor > found.error else f"the error is {error:.2g}"
+        why = rounding.sentence if rounding.floor > found.error else f"the error is {error:.2g}"
         return replace(found, error=error).demoted(f"{why} (should be below {MAX_TRUSTED_ERROR})")
+
+    def saw(self, positions: np.ndarray, log_weights: np.ndarray) -> None:
+        """Keep a few of the draws that the estimate of the running estimator rests on: rounding is measured there."""
+        with np.errstate(invalid="ignore"):
+            keys = np.nan_to_num(log_weights + self._noise.gumbel(size=len(log_weights)), nan=-np.inf)
+        keys, positions = np.concatenate([self._seen[0], keys]), np.concatenate([self._seen[1], positions])
+        kept = np.argsort(-keys)[:NUM_ROUNDED]
+        kept = kept[np.isfinite(keys[kept]) & np.isfinite(positions[kept]).all(axis=1)]
+        self._seen = keys[kept], positions[kept]
+
+    @cached_property
+    def prior_lost(self) -> float:
+        """The share of draws from the prior that have no finite position."""
+        return float((~np.isfinite(self.prior_positions(self.rng("lost"), PRIOR_POOL)).all(axis=1)).mean())
 
     @cached_property
     def tails(self) -> list[Tail]:

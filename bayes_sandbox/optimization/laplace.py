@@ -13,6 +13,7 @@ from ..errors import ArgumentError
 from ..model import Model, require_model
 from ..seeds import as_rng, check_seed
 from .climb import Climb, Kind
+from .lines import peaks_on_lines
 from .map import trouble_sentence
 from .modes import SAME, Search, search
 from .scan import (
@@ -55,7 +56,8 @@ class LaplaceFit:
 
     `humps` holds every distinct mode, the most massive first; `log_evidence` is that of the highest alone. `images`
     says which relabellings or changes of sign make images of the highest mode, and how many; every image is a hump.
-    `unseen` estimates the share of starts that would lead to modes not found (Good & Turing 1953).
+    `unseen` estimates the share of starts that would lead to modes not found (Good & Turing 1953). `probes` (n, d) are
+    the positions of peaks on lines through the modes that these do not explain.
     Where `converged` is False the numbers are NaN and `message` says why.
     """
 
@@ -66,6 +68,7 @@ class LaplaceFit:
     humps: tuple[Hump, ...]
     images: str
     unseen: float
+    probes: np.ndarray
     converged: bool
     message: str
     num_evaluations: int
@@ -127,14 +130,22 @@ def fit_laplace(model: Model, *, num_starts: int = 16, seed: Any = 0) -> Laplace
         humps=tuple(sorted(humps, key=lambda h: -h.log_mass)),
         images="",
         unseen=0.0,
+        probes=np.zeros((0, model.dimension)),
         converged=True,
         message=f"a Gaussian at the highest of {len(humps)} mode(s) in unconstrained coordinates",
         num_evaluations=found.num_evaluations + surface.num_evaluations,
         seconds=0.0,
     )
     fit = _with_images(model, coords, fit, starts)
+    fit = _along_lines(model, coords, fit, as_rng(seed, "lines"))
     fit = _scanned(model, coords, fit, as_rng(seed, "scan"))
     return replace(fit, seconds=time.perf_counter() - started)
+
+
+def _along_lines(model: Model, coords: Coordinates, fit: LaplaceFit, rng: np.random.Generator) -> LaplaceFit:
+    """Return the fit with the modes that peaks on lines through its modes lead to, too."""
+    probes = peaks_on_lines(coords, fit.humps, rng)
+    return replace(climb_further(model, fit, probes), probes=probes) if len(probes) else fit
 
 
 def _scanned(model: Model, coords: Coordinates, fit: LaplaceFit, rng: np.random.Generator) -> LaplaceFit:
@@ -322,6 +333,7 @@ def _declined(coords: Coordinates, found: Search, humps: tuple[Hump, ...], why: 
         humps=humps,
         images="",
         unseen=0.0,
+        probes=np.zeros((0, d)),
         converged=False,
         message=f"no Laplace approximation: {why}",
         num_evaluations=found.num_evaluations,

@@ -90,7 +90,8 @@ def assigned(modes: Sequence[Gaussian], points: np.ndarray, heights: np.ndarray)
     """Return, for each point, the mode whose Gaussian explains its density from nearby, else −1."""
     best, owner = np.full(len(points), np.inf), np.full(len(points), -1)
     for k, mode in enumerate(modes):
-        half = 0.5 * (np.linalg.solve(mode.scale, (points - mode.position).T) ** 2).sum(axis=0)
+        with np.errstate(over="ignore"):
+            half = 0.5 * (np.linalg.solve(mode.scale, (points - mode.position).T) ** 2).sum(axis=0)
         near = (half < NEAR * points.shape[1]) & (np.abs(mode.log_density - half - heights) < NEAR + 0.25 * half)
         owner = np.where(near & (half < best), k, owner)
         best = np.where(near, np.minimum(best, half), best)

@@ -1,6 +1,7 @@
 """Posteriors that do not exist: the integral over the parameters is infinite, and no estimate of it may be trusted."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -59,6 +60,35 @@ def no_spread(num: int, prior: dist.Distribution) -> Model:
     return Model({"s": prior}, lambda s: dist.Normal(0, s), observed=np.zeros(num))
 
 
+def factor(prior: dist.Distribution, log_factor: Callable[[Any], Any]) -> Model:
+    """Return one parameter with a prior and a factor."""
+
+    def program() -> None:
+        numpyro.factor("growth", log_factor(numpyro.sample("x", prior)))
+
+    return Model.from_numpyro(program)
+
+
+def diagonal(k: float) -> Model:
+    """Return two standard normals under a factor exp(k x² y): it rises along no axis, and beyond 1/k on a diagonal."""
+
+    def program() -> None:
+        x, y = (numpyro.sample(name, dist.Normal(0, 1)) for name in "xy")
+        numpyro.factor("growth", k * x**2 * y)
+
+    return Model.from_numpyro(program)
+
+
+def tie(prior: dist.Distribution) -> Model:
+    """Return a mixture of N(0, 1) and N(m, s) for data with a tie: ∫ N(0.3; m, s)² dm ∝ 1/s."""
+
+    def likelihood(m: Any, s: Any) -> dist.Distribution:
+        parts = [dist.Normal(jnp.zeros(()), jnp.ones(())), dist.Normal(m, s)]
+        return dist.MixtureGeneral(dist.Categorical(probs=jnp.array([0.5, 0.5])), parts)
+
+    return Model({"m": dist.Normal(0, 5), "s": prior}, likelihood, observed=np.array([0.3, 0.3, -1.0, 0.7, 2.2]))
+
+
 def _problem(name: str, dimension: int, make: Callable[[], Model]) -> Problem:
     return Problem(name, make, dimension, np.inf, tags=INFINITE)
 
@@ -74,4 +104,16 @@ PROBLEMS = (
     _problem("a large scale", 1, lambda: large_scale(1.0)),
     _problem("no spread", 1, lambda: no_spread(1, dist.HalfNormal(1))),
     _problem("no spread of three", 1, lambda: no_spread(3, dist.HalfCauchy(2))),
+    # The density vanishes first, and rises again far out.
+    _problem("a fourth power under a normal", 1, lambda: factor(dist.Normal(0, 1), lambda x: 1e-8 * x**4)),
+    _problem("a cube under a normal", 1, lambda: factor(dist.Normal(0, 1), lambda x: 1e-3 * x**3)),
+    _problem("an exponential under a lognormal", 1, lambda: factor(dist.LogNormal(0, 1), lambda x: 1e-9 * x)),
+    _problem("a square under an exponential", 1, lambda: factor(dist.Exponential(1), lambda x: 1e-6 * x**2)),
+    _problem("a rise along a diagonal", 2, lambda: diagonal(1e-3)),
+    # A small component under the main one has the heavier tail, or a pole.
+    _problem("a Cauchy with a small mean", 1, lambda: factor(dist.Cauchy(0, 1), lambda x: jnp.log1p(1e-6 * abs(x)))),
+    _problem("a Student with a cube", 1, lambda: factor(dist.StudentT(3), lambda x: jnp.log1p(1e-9 * abs(x) ** 3))),
+    _problem("a pole inside", 1, lambda: factor(dist.Uniform(-1, 1), lambda x: jnp.log1p(0.1 / abs(x - 0.3)))),
+    _problem("a pole at an edge", 1, lambda: factor(dist.Beta(1, 3), lambda x: jnp.log1p(1e-6 / x))),
+    _problem("a tie in a mixture", 2, lambda: tie(dist.Uniform(0, 2))),
 )

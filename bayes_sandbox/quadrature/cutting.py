@@ -23,6 +23,7 @@ STANDARD_ERRORS = 4.0  # what a bound takes of a standard error
 HALO = 2**13, 2**16
 PROBES, PROBED = 64, 2**18  # points in each cell that was cut beside a discovery, and in all of them
 MOST_ROUNDS = 50
+ENDLESS = 0.5  # of all evaluations, in one pursuit of what points discovered
 SUSPICIOUS = 0.01  # of the integral, if a cell were as dense as the point found in it: more to come
 BORDER = 2**19  # points across faces in one look around, at most
 
@@ -31,13 +32,15 @@ BORDER = 2**19  # points across faces in one look around, at most
 class Cut:
     """What the cells came to: the integral, a bound on its relative error, and how far it can be believed.
 
-    `calm`: the last halos found nothing new. `sampled`: the value is that of random points within the cells.
+    `calm`: the last halos found nothing new. `endless`: what points discovered was cut without end, as at a pole.
+    `sampled`: the value is that of random points within the cells.
     """
 
     found: Subdivision
     log_value: float
     error: float
     calm: bool
+    endless: bool
     sampled: bool
 
 
@@ -75,7 +78,7 @@ class Cutting:
         self._found: Subdivision | None = None
         self._milestone, self._calm, self._drifts = SECOND_OPINION, 0, (np.inf, np.inf)
         self._opinion: Sample | None = None
-        self._most = np.inf
+        self._most, self._endless = np.inf, False
 
     def run(self, aim: Aim) -> Cut:
         """Go on until the aim is reached and nothing new turns up, or its densities are spent."""
@@ -156,13 +159,16 @@ class Cutting:
 
     def _uncover(self, found: Subdivision, negligible: float) -> None:
         """Cut until what points saw is seen by nodes, and follow it into the cells that were left beside."""
+        begun = self._measurer.num_evaluations
         for _ in range(MOST_ROUNDS):
             fresh = found.uncover(negligible)
             if not len(fresh) or self._measurer.num_evaluations > self._most:
+                self._endless |= len(fresh) > 0 and self._measurer.num_evaluations - begun > ENDLESS * self._most
                 return
             probes = within(self._coords, found, self._rng.permutation(fresh)[: PROBED // PROBES], PROBES, self._rng)
             self._measurer.num_evaluations += len(probes.positions)
             found.explain(probes)
+        self._endless = True
 
     def _sample(self, found: Subdivision, size: int) -> Sample:
         self._measurer.num_evaluations += size
@@ -183,4 +189,4 @@ class Cutting:
             sampled = gap > DIFFERS * self._opinion.standard_error
             value, error = (self._opinion.log_value, error) if sampled else (value, error + gap)
         error += 2 * sum(d for d in self._drifts if np.isfinite(d))
-        return Cut(found, float(value), float(error), self._calm >= CALM, bool(sampled))
+        return Cut(found, float(value), float(error), self._calm >= CALM, self._endless, bool(sampled))

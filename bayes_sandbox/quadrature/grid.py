@@ -11,7 +11,7 @@ from ..coordinates import Coordinates, coordinates_of
 from ..model import Model, require_model
 from ..optimization import LaplaceFit, annealed_search, check_laplace, fit_laplace
 from ..progress import progress_of
-from ..records import Evidence
+from ..records import MAX_TRUSTED_ERROR, Evidence
 from ..seeds import check_seed
 from .cell_posterior import cell_marginal
 from .choose import CELLS_UP_TO, RULES, affordable, declined_sentence, fits
@@ -37,6 +37,8 @@ from .trapezoid import trapezoid
 
 LONG_AXIS, FEW_NODES = 64, 8e3  # nodes along an axis, and of a sum over what steers, as a rule
 MARGINAL_NODES = 1e5, 1e6  # spent on all curves together: at least, at most
+MAX_UNSETTLED_ERROR = 0.01  # trusted where a rule ran out of budget: the largest in the problem table is 0.006
+LOST = 1.0  # nats that rounding leaves open, at which nothing is left of the posterior
 BLIND = "no rule can rule out a narrow mode outside every basin that was reached"
 
 
@@ -184,6 +186,8 @@ def fit_grid(
         fitting = fits(model.dimension, max_nodes)
         why = _too_fine(job) if fitting else declined_sentence(model.dimension, max_nodes, rate)
         return declined(model, why, started)
+    if job.rounding.floor > LOST:
+        return declined(model, job.rounding.sentence, started)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # a parameter's largest values may overflow
         return _record(job, *most_credible(tried), started)
 
@@ -295,7 +299,8 @@ def _evidence(model: Model, integral: Integral, doubts: list[str], num_evaluatio
         sentence = f"{name!r} has no proper prior ({why}): the evidence is undefined, the posterior is not"
         return Evidence("grid", np.nan, np.inf, num_evaluations, seconds, False, (sentence,))
     # Not settled to the tolerance is a wide answer, not a wrong one; anything else is a contradiction.
-    usable = integral.error < 0.1 and doubts in ([], [integral.unresolved])
+    most = MAX_UNSETTLED_ERROR if doubts else MAX_TRUSTED_ERROR
+    usable = integral.error < most and doubts in ([], [integral.unresolved])
     return Evidence("grid", integral.log_value, integral.error, num_evaluations, seconds, bool(usable), tuple(doubts))
 
 

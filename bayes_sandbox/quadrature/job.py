@@ -70,7 +70,8 @@ class Job:
     @cached_property
     def points(self) -> Points:
         """Where it is worth looking."""
-        return first_points(self.coords, self.prior, self.laplace.humps, self.draws, self.seed)
+        known = [] if self.draws is None else [np.reshape(self.draws, (-1, self.coords.dimension))]
+        return first_points(self.coords, self.prior, self.laplace.humps, [*known, self.laplace.probes], self.seed)
 
     def look_further(self) -> None:
         """Climb from points that the modes known do not explain, until no climb leads to a new one."""

@@ -35,15 +35,15 @@ def prior_positions(model: Model, coords: Coordinates, seed: Any) -> np.ndarray:
     return drawn[np.isfinite(drawn).all(axis=1)]
 
 
-def first_points(coords: Coordinates, prior: np.ndarray, humps: Sequence[Hump], draws: Any, seed: Any) -> Points:
-    """Return the prior's positions, wide guesses, NUTS draws where there are any, and every mode in a cloud of draws.
+def first_points(
+    coords: Coordinates, prior: np.ndarray, humps: Sequence[Hump], known: Sequence[np.ndarray], seed: Any
+) -> Points:
+    """Return the prior's positions, wide guesses, what is `known` beforehand, and every mode in a cloud of draws.
 
     A mode lying on the face of a cell has neighbours whose nodes may all read zero; its cloud does not.
     """
     d, rng, most = coords.dimension, as_rng(seed, "scouts"), coords.worth(NUM_PRIOR, NUM_PRIOR)
-    pools = [prior[:most], rng.uniform(-4, 4, size=(min(NUM_GUESSES, most), d))]
-    if draws is not None:
-        pools.append(np.reshape(draws, (-1, d)))
+    pools = [prior[:most], rng.uniform(-4, 4, size=(min(NUM_GUESSES, most), d)), *known]
     return around(coords, pools, humps, rng)
 
 

@@ -7,7 +7,8 @@ Along one coordinate x, the others at their conditional mode w*(x), the slab den
 the integral over the others by Laplace's method. ∫ g dx is finite if g, per unit of log |x|, falls off. Data that lie
 exactly on a line make it constant towards small scales; a heavy-tailed prior under a factor that grows as fast makes it
 constant towards large values. Where it does not fall within the range that float64 can represent, p(D) is infinite or
-cannot be told from infinite.
+cannot be told from infinite. So it is where it falls and rises again: under a normal prior a factor exp(10⁻⁸ x⁴) wins
+at x = 7000, long after the density has vanished.
 """
 
 from collections.abc import Sequence
@@ -28,7 +29,11 @@ RESOLVED = 16 * float(np.finfo(float).eps)  # of a coordinate: the least conditi
 MIN_POINTS = 4
 OVERFLOWS = 300.0  # of an unconstrained coordinate: exp(x)² is near the largest float, and no density is zero for that
 FLAT = -0.05  # d log(g |x|) / d log |x| above which a tail does not fall
-NEGLIGIBLE = 1e-6  # share of the integral per unit of log |x|, below which a tail is of no concern
+NUM_RISE, RISE_WORK = (60, 700), 1e7  # points on a line that looks for a rise, and elementary operations for them
+LOST = 0.1  # of a rise, above which its rounding error makes it none
+NUM_DIAGONALS = 4
+RISEN = 20.0  # nats below the mode, above which a density that had vanished is back
+NEGLIGIBLE = 1e-13  # share of the integral per unit of log |x|, below which a tail is of no concern
 MAX_COORDINATES = 25  # beyond which only scales and shares are followed: a Hessian of all others is dear
 MAX_MODES = 3
 DIVERGES = "p(D) does not exist, or cannot be told from infinite"
@@ -48,6 +53,7 @@ class Tail:
     log_mass: float
     log_top: float
     slope: float
+    risen: bool = False  # it had vanished before
 
     @property
     def log_beyond(self) -> float:
@@ -60,8 +66,9 @@ class Tail:
         if self.slope < FLAT or share < np.log(NEGLIGIBLE):
             return ""
         way = "towards large values" if self.upwards else "towards small values"
+        what = "vanishes and then rises again" if self.risen else "does not fall off as far as float64 can follow it"
         return (
-            f"{DIVERGES}: {way} of {self.label} the integrand does not fall off as far as float64 can follow it "
+            f"{DIVERGES}: {way} of {self.label} the integrand {what} "
             f"(to {self.position:.3g} in unconstrained coordinates); give its prior a thinner tail, or check for data "
             "that the model fits exactly"
         )
@@ -80,12 +87,42 @@ def tails(coords: Coordinates, humps: Sequence[Hump], others: np.ndarray) -> lis
     for start, spread in starts:
         for j in walker.axes:
             for side in (-1, 1):
-                tail = walker.walk(start, spread, j, side)
-                key = (j, side)
+                tail, key = walker.walk(start, spread, j, side), (j, side)
                 if tail is not None and (key not in found or tail.log_mass > found[key].log_mass):
                     found[key] = tail
     coords.num_evaluations += walker.surface.num_evaluations
-    return list(found.values())
+    return [*found.values(), *(tail for start, spread in starts[:1] for tail in rises(coords, start, spread))]
+
+
+def rises(coords: Coordinates, start: np.ndarray, spread: np.ndarray) -> list[Tail]:
+    """Return a tail for each line on which the density vanishes, is large again farther out, and never falls again.
+
+    Lines are straight, along each coordinate and along some diagonals.
+    """
+    d, found = coords.dimension, list[Tail]()
+    signs = np.random.default_rng(0).choice([-1.0, 1.0], size=(NUM_DIAGONALS if d > 1 else 0, d))
+    steps = spread * np.concatenate([np.eye(d)[:MAX_COORDINATES], signs])
+    t = np.linspace(0.0, FARTHEST, int(np.clip(RISE_WORK / coords.work, *NUM_RISE)))[1:]
+    for step in (*steps, *-steps):
+        with np.errstate(over="ignore"):
+            x = start + np.sinh(t)[:, None] * step
+        height = coords.log_density_many(x) - float(coords.log_density(start)) + np.log(np.sinh(t))
+        back = _back(height)
+        if len(back) and coords.rounding(x[back[:1]]).error[0] < LOST * (height[back[0]] + VANISHED):
+            label = coords.labels[int(np.argmax(np.abs(step)))] if np.count_nonzero(step) == 1 else "all parameters"
+            found.append(
+                Tail(label, bool(step.sum() > 0), float(x[back[-1]].max()), np.inf, np.inf, np.inf, risen=True)
+            )
+    return found
+
+
+def _back(height: np.ndarray) -> np.ndarray:
+    """Return the last numbers of a line if they rise, two at least, from where all had vanished."""
+    known = np.flatnonzero(np.isfinite(height))
+    falls = np.flatnonzero((np.diff(height[known]) <= 0) | (height[known[1:]] < -RISEN))
+    rising = known[falls[-1] + 1 if len(falls) else 0 :][1:]
+    gone = len(rising) > 1 and height[known[known < rising[0]]].min(initial=np.inf) < -VANISHED
+    return rising if gone else rising[:0]
 
 
 class _Walker:

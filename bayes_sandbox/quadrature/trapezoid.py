@@ -47,7 +47,7 @@ def trapezoid(
     dimension, gaps, earlier = len(frame.centre), list[float](), np.nan
     coarse = _axes(span, step, np.zeros(dimension))
     edge_mass = edge_share(base, coarse)
-    beyond, massive = 4 * edge_mass / step, _massive(base, coarse)
+    beyond, massive = max(4 * edge_mass / step, _beyond_ends(base, coarse)), _massive(base, coarse)
     if beyond_ends:
         beyond += mass_beyond(coords, frame, span, base.log_total)
     while True:
@@ -100,7 +100,18 @@ def _open(gaps: Sequence[float]) -> float:
     gap, before = gaps[-1], gaps[-2] if len(gaps) > 1 else np.inf
     if len(gaps) > 2 and max(gap / max(before, 1e-300), before / max(gaps[-3], 1e-300)) > SLOW:
         return max(2 * g / 2**k for k, g in enumerate(gaps[: -MEMORY - 1 : -1]))
-    return max(gap, min(before**2, before))
+    return max(gap, before if before > 1.0 else before**2)
+
+
+def _beyond_ends(sums: Sums, axes: Sequence[Axis]) -> float:
+    """Return twice the share of the mass beyond the ends of the axes, if it goes on falling as between the last two."""
+    beyond = 0.0
+    for j, axis in enumerate(axes):
+        share = sums.axes[j, : len(axis)] / max(float(sums.axes[j].sum()), 1e-300)
+        for last, before in ((share[0], share[1]), (share[-1], share[-2])):
+            if last > TAIL / 100:
+                beyond += 2 * float(last * before / (before - last)) if before > last else np.inf
+    return beyond
 
 
 def _massive(sums: Sums, axes: Sequence[Axis]) -> Range:
