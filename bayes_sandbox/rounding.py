@@ -59,9 +59,13 @@ class Rounding:
     def sentence(self) -> str:
         """What rounding does, and where."""
         return (
-            f"float64 rounding leaves log p(D) open by {self.floor:.1g}: the log density of {self.worst_term!r} loses "
-            "its digits; centre or rescale the data, or write its terms so that large ones do not cancel"
+            f"float64 rounding leaves log p(D) open by {self.floor:.1g}{self._more}: the log density of "
+            f"{self.worst_term!r} loses its digits; centre or rescale the data, or write its terms so that large ones do not cancel"
         )
+
+    @property
+    def _more(self) -> str:
+        return " or more" if (self.error > 1.0).any() else ""
 
     @property
     def worst_term(self) -> str:

@@ -55,7 +55,7 @@ class Workbench:
         self.done: dict[str, Evidence] = {}
         self._failed: dict[str, Exception] = {}
         self._shared: dict[Hashable, Any] = {}
-        self._seen, self._noise = (np.zeros(0), np.zeros((0, self.coords.dimension))), self.rng("seen")
+        self._seen, self._noise = self._nothing_seen, self.rng("seen")
 
     @property
     def coords(self) -> Coordinates:
@@ -159,9 +159,9 @@ class Workbench:
             if not self.budget.left and not done and self.checkpoints.recall(part) is None:
                 why = f"the budget of {self.budget.total:g} s was spent before it began; raise it"
                 return Evidence(name, np.nan, np.inf, 0, 0.0, False, (why,))
-            started = time.perf_counter()
+            started, outer = time.perf_counter(), (self._seen, self._noise)
+            self._seen, self._noise = self._nothing_seen, self.rng(f"seen by {name}")
             try:
-                self._seen = np.zeros(0), np.zeros((0, self.coords.dimension))
                 with self.budget.spending():
                     self.done[name] = cached(self.checkpoints, part, lambda: self._judged(run(self)))
             except Exception as error:
@@ -169,6 +169,8 @@ class Workbench:
                     raise
                 seconds = time.perf_counter() - started
                 self.done[name] = Evidence(name, np.nan, np.inf, 0, seconds, False, (failure(error),))
+            finally:  # one estimator may ask for another's answer
+                self._seen, self._noise = outer
         return self.done[name]
 
     @property
@@ -204,6 +206,10 @@ class Workbench:
             return replace(found, error=error)
         why = rounding.sentence if rounding.floor > found.error else f"the error is {error:.2g}"
         return replace(found, error=error).demoted(f"{why} (should be below {MAX_TRUSTED_ERROR})")
+
+    @property
+    def _nothing_seen(self) -> tuple[np.ndarray, np.ndarray]:
+        return np.zeros(0), np.zeros((0, self.coords.dimension))
 
     def saw(self, positions: np.ndarray, log_weights: np.ndarray) -> None:
         """Keep a few of the draws that the estimate of the running estimator rests on: rounding is measured there."""

@@ -67,6 +67,8 @@ def _peaks(
 def prominent(values: np.ndarray, least: float) -> np.ndarray:
     """Return the indices of the peaks that rise by so much above the valleys to both sides, in their order.
 
+    As SciPy's `find_peaks` by prominence, whose module imports all of SciPy's statistics with it.
+
     >>> prominent(np.array([0.0, 3.0, 2.5, 2.9, 0.5, 4.0, 4.0, 0.0]), 2.0).tolist()
     [1, 5]
     """

@@ -38,7 +38,7 @@ def inside(d: int, offset: float, ratio: float, mass: float) -> Problem:
 
 
 def basins(d: int, seed: int) -> Problem:
-    """Three modes, the narrowest with a tenth of the mass and a fiftieth of the starts."""
+    """Three modes, the narrowest with a tenth of the mass and few of the starts."""
     centres = 1.5 * np.random.default_rng(seed).normal(size=(3, d))
     return parts(f"three basins {d}d", d, 2.0, [0.5, 0.4, 0.1], list(centres), [0.3, 0.28, 0.2])
 

@@ -38,7 +38,7 @@ from .trapezoid import trapezoid
 LONG_AXIS, FEW_NODES = 64, 8e3  # nodes along an axis, and of a sum over what steers, as a rule
 MARGINAL_NODES = 1e5, 1e6  # spent on all curves together: at least, at most
 MAX_UNSETTLED_ERROR = 0.01  # trusted where a rule ran out of budget: the largest in the problem table is 0.006
-LOST = 1.0  # nats that rounding leaves open, at which nothing is left of the posterior
+MAX_ROUNDING = 1.0  # nats that rounding leaves open, at which nothing is left of the posterior
 BLIND = "no rule can rule out a narrow mode outside every basin that was reached"
 
 
@@ -186,7 +186,7 @@ def fit_grid(
         fitting = fits(model.dimension, max_nodes)
         why = _too_fine(job) if fitting else declined_sentence(model.dimension, max_nodes, rate)
         return declined(model, why, started)
-    if job.rounding.floor > LOST:
+    if job.rounding.floor > MAX_ROUNDING:
         return declined(model, job.rounding.sentence, started)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # a parameter's largest values may overflow
         return _record(job, *most_credible(tried), started)

@@ -29,8 +29,8 @@ RESOLVED = 16 * float(np.finfo(float).eps)  # of a coordinate: the least conditi
 MIN_POINTS = 4
 OVERFLOWS = 300.0  # of an unconstrained coordinate: exp(x)² is near the largest float, and no density is zero for that
 FLAT = -0.05  # d log(g |x|) / d log |x| above which a tail does not fall
-NUM_RISE, RISE_WORK = (60, 700), 1e7  # points on a line that looks for a rise, and elementary operations for them
-LOST = 0.1  # of a rise, above which its rounding error makes it none
+MIN_RISE, MAX_RISE, RISE_WORK = 60, 700, 1e9  # points on a line that looks for a rise; operations for all lines
+MAX_ROUNDING_SHARE = 0.1  # of a rise, above which its rounding error makes it none
 NUM_DIAGONALS = 4
 RISEN = 20.0  # nats below the mode, above which a density that had vanished is back
 NEGLIGIBLE = 1e-13  # share of the integral per unit of log |x|, below which a tail is of no concern
@@ -43,6 +43,7 @@ DIVERGES = "p(D) does not exist, or cannot be told from infinite"
 class Tail:
     """The end of a walk along one coordinate: how much the integrand still holds there, per unit of log |x|.
 
+    `label` is the parameter, and empty where the walk was along a diagonal.
     `log_mass` is log(g |x|) at the last point, `slope` its change per unit of log |x|, and `log_top` the highest value
     on the way.
     """
@@ -65,10 +66,12 @@ class Tail:
         share = self.log_mass - log_total
         if self.slope < FLAT or share < np.log(NEGLIGIBLE):
             return ""
-        way = "towards large values" if self.upwards else "towards small values"
+        way = (
+            f"towards {'large' if self.upwards else 'small'} values of {self.label}" if self.label else "on a diagonal"
+        )
         what = "vanishes and then rises again" if self.risen else "does not fall off as far as float64 can follow it"
         return (
-            f"{DIVERGES}: {way} of {self.label} the integrand {what} "
+            f"{DIVERGES}: {way} the integrand {what} "
             f"(to {self.position:.3g} in unconstrained coordinates); give its prior a thinner tail, or check for data "
             "that the model fits exactly"
         )
@@ -97,19 +100,22 @@ def tails(coords: Coordinates, humps: Sequence[Hump], others: np.ndarray) -> lis
 def rises(coords: Coordinates, start: np.ndarray, spread: np.ndarray) -> list[Tail]:
     """Return a tail for each line on which the density vanishes, is large again farther out, and never falls again.
 
-    Lines are straight, along each coordinate and along some diagonals.
+    Lines are straight, along each coordinate and along some diagonals; there are none where a density is expensive.
     """
     d, found = coords.dimension, list[Tail]()
     signs = np.random.default_rng(0).choice([-1.0, 1.0], size=(NUM_DIAGONALS if d > 1 else 0, d))
     steps = spread * np.concatenate([np.eye(d)[:MAX_COORDINATES], signs])
-    t = np.linspace(0.0, FARTHEST, int(np.clip(RISE_WORK / coords.work, *NUM_RISE)))[1:]
+    num = int(min(RISE_WORK / (2 * len(steps) * max(coords.work, 1.0)), MAX_RISE))
+    if num < MIN_RISE:
+        return []
+    t = np.linspace(0.0, FARTHEST, num)[1:]
     for step in (*steps, *-steps):
         with np.errstate(over="ignore"):
             x = start + np.sinh(t)[:, None] * step
         height = coords.log_density_many(x) - float(coords.log_density(start)) + np.log(np.sinh(t))
         back = _back(height)
-        if len(back) and coords.rounding(x[back[:1]]).error[0] < LOST * (height[back[0]] + VANISHED):
-            label = coords.labels[int(np.argmax(np.abs(step)))] if np.count_nonzero(step) == 1 else "all parameters"
+        if len(back) and coords.rounding(x[back[:1]]).error[0] < MAX_ROUNDING_SHARE * (height[back[0]] + VANISHED):
+            label = coords.labels[int(np.argmax(np.abs(step)))] if np.count_nonzero(step) == 1 else ""
             found.append(
                 Tail(label, bool(step.sum() > 0), float(x[back[-1]].max()), np.inf, np.inf, np.inf, risen=True)
             )
