@@ -60,7 +60,8 @@ class Rounding:
         """What rounding does, and where."""
         return (
             f"float64 rounding leaves log p(D) open by {self.floor:.1g}{self._more}: the log density of "
-            f"{self.worst_term!r} loses its digits; centre or rescale the data, or write its terms so that large ones do not cancel"
+            f"{self.worst_term!r} loses its digits; centre or rescale the data, or write its terms so that large ones "
+            "do not cancel"
         )
 
     @property
