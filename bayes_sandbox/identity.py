@@ -25,6 +25,7 @@ from .program import OBSERVED
 ADDRESS = re.compile(r" at 0x[0-9a-f]+")  # of an object in this process: another process has another one
 CALLS_OUT = {"pure_callback", "io_callback", "infeed", "outfeed"}  # primitives whose values come from elsewhere
 UNKNOWN_DENSITY = "calls Python while it is evaluated"
+LAYOUT = ("ft_in", "ft_out")  # how a scan's arguments and results are grouped
 VERSIONED = ("jax", "numpyro", "numpy", "scipy", "python")  # whose releases change numbers
 
 Identity = dict[str, str]
@@ -149,40 +150,73 @@ def _add_array(digest: Any, value: Any) -> None:
 
 
 def _add_jaxpr(digest: Any, traced: Any) -> None:
-    """Add a traced program to a hash: its text, and every constant to the last bit."""
+    """Add a traced program to a hash, every constant to the last bit; what no result depends on does not count."""
+    for result in _results(traced):
+        digest.update(result)
+
+
+def _results(traced: Any) -> list[bytes]:
+    """Return for each output of a traced program a hash of what it is computed from, and how."""
+    known: dict[Any, bytes] = {}
     if isinstance(traced, core.ClosedJaxpr):
-        _add_all(digest, traced.consts)
+        known = {v: _hash_of(value).encode() for v, value in zip(traced.jaxpr.constvars, traced.consts)}
         traced = traced.jaxpr
-    digest.update(ADDRESS.sub("", str([v.aval for v in (*traced.constvars, *traced.invars)])).encode())
-    numbers: dict[Any, int] = {v: i for i, v in enumerate((*traced.constvars, *traced.invars))}
+    for i, variable in enumerate(v for v in (*traced.constvars, *traced.invars) if v not in known):
+        known[variable] = _text(f"v{i} {variable.aval}")
+
+    def named(atom: Any) -> bytes:
+        return _hash_of(np.asarray(atom.val)).encode() if isinstance(atom, core.Literal) else known[atom]
+
     for equation in traced.eqns:
-        digest.update(equation.primitive.name.encode())
-        _add_atoms(digest, equation.invars, numbers)
-        for variable in equation.outvars:
-            numbers[variable] = len(numbers)
-            digest.update(str(variable.aval).encode())
-        for name, parameter in sorted(equation.params.items()):
+        known.update(zip(equation.outvars, _made(equation, [named(atom) for atom in equation.invars])))
+    return [named(atom) for atom in traced.outvars]
+
+
+def _made(equation: Any, inputs: list[bytes]) -> list[bytes]:
+    """Return a hash for each output of an equation."""
+    digest = hashlib.sha256(equation.primitive.name.encode() + b"".join(inputs))
+    bodies: list[list[bytes]] = []
+    for name, parameter in sorted(equation.params.items()):
+        if name not in LAYOUT:
             digest.update(name.encode())
-            _add_parameter(digest, parameter)
-    _add_atoms(digest, traced.outvars, numbers)
+            _add_parameter(digest, parameter, bodies)
+    free = _free(equation, bodies)
+    for body in bodies:
+        digest.update(b"".join(out for k, out in enumerate(body) if k not in free))
+        digest.update(b"".join(sorted(body[k] for k in free)))
+    return [
+        hashlib.sha256(digest.digest() + (b"".join(body[k] for body in bodies) if k in free else b"%d" % k)).digest()
+        for k in range(len(equation.outvars))
+    ]
 
 
-def _add_atoms(digest: Any, atoms: Iterable[Any], numbers: Mapping[Any, int]) -> None:
-    for atom in atoms:
-        if isinstance(atom, core.Literal):
-            _add_array(digest, np.asarray(atom.val))
-        else:
-            digest.update(f"v{numbers[atom]}".encode())
+def _free(equation: Any, bodies: list[list[bytes]]) -> set[int]:
+    """Return which outputs stand where they do by chance, so that what they are computed from is all that counts.
+
+    What NumPyro's `scan` and `cond` hand on of a distribution comes in the order of a set of names, which every
+    process shuffles anew. What a loop carries from step to step keeps its place, and its shape.
+    """
+    if equation.primitive.name not in ("scan", "cond") or any(len(b) != len(equation.outvars) for b in bodies):
+        return set()
+    step = equation.params["jaxpr"].out_avals if equation.primitive.name == "scan" else [None] * len(bodies[0])
+    return {k for k, variable in enumerate(equation.outvars) if variable.aval != step[k]}
 
 
-def _add_parameter(digest: Any, parameter: Any) -> None:
+def _add_parameter(digest: Any, parameter: Any, bodies: list[list[bytes]]) -> None:
+    """Add a parameter of an equation to a hash, and the results of the programs in it to `bodies`."""
     if isinstance(parameter, list | tuple):
         digest.update(f"{type(parameter).__name__}{len(parameter)}".encode())
         for item in parameter:
-            _add_parameter(digest, item)
-    elif isinstance(parameter, core.ClosedJaxpr | core.Jaxpr) or hasattr(parameter, "dtype"):
+            _add_parameter(digest, item, bodies)
+    elif isinstance(parameter, core.ClosedJaxpr | core.Jaxpr):
+        bodies.append(_results(parameter))
+    elif hasattr(parameter, "dtype"):
         _add_value(digest, parameter)
     elif callable(parameter):
         digest.update(getattr(parameter, "__qualname__", type(parameter).__name__).encode())
     else:
-        digest.update(ADDRESS.sub("", str(parameter)).encode())
+        digest.update(_text(str(parameter)))
+
+
+def _text(text: str) -> bytes:
+    return ADDRESS.sub("", text).encode()
