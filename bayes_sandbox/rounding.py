@@ -95,6 +95,23 @@ def perturbed(function: Callable[[jax.Array], jax.Array]) -> Callable[[jax.Array
     return again
 
 
+# Each is traced once for a shape, not wherever a program rounds.
+@jax.jit
+def _relative(x: Any, factor: Any, amount: Any) -> Any:
+    return x * (1.0 + _noise(x, factor) * amount)
+
+
+@jax.jit
+def _absolute(x: Any, factor: Any, amount: Any, size: Any) -> Any:
+    return jnp.where(jnp.isfinite(size), x + _noise(x, factor) * amount * size, x)
+
+
+def _noise(x: Any, factor: Any) -> Any:
+    bits = lax.bitcast_convert_type(jnp.asarray(x), jnp.uint64)
+    bits = (bits ^ (bits >> np.uint64(31))) * factor  # a whole number's last bits are zeros
+    return lax.bitcast_convert_type(bits, jnp.int64).astype(float)
+
+
 class _Noise:
     """One run: where it is in the program, what depends on its input, and how large its changes are."""
 
@@ -105,18 +122,15 @@ class _Noise:
 
     def relative(self, x: Any, times: Any = 1.0) -> Any:
         """Return x (1 + ξ · amount · times), ξ in (−1, 1) a hash of the bits of x, of the place and of the run."""
-        return x * (1.0 + self._noise(x, times))
+        return _relative(x, self._here(), self._amount * times)
 
     def absolute(self, x: Any, times: Any, size: Any) -> Any:
         """Return x + ξ · amount · times · size."""
-        return jnp.where(jnp.isfinite(size), x + self._noise(x, times) * size, x)
+        return _absolute(x, self._here(), self._amount * times, size)
 
-    def _noise(self, x: Any, times: Any) -> Any:
+    def _here(self) -> Any:
         self._place += 1
-        factor = self._factor + np.uint64(self._place * 0xD1B54A32D192ED03 * 2 % 2**64)  # odd: no bit is lost
-        bits = lax.bitcast_convert_type(jnp.asarray(x), jnp.uint64)
-        bits = (bits ^ (bits >> np.uint64(31))) * factor  # a whole number's last bits are zeros
-        return lax.bitcast_convert_type(bits, jnp.int64).astype(float) * (self._amount * times)
+        return self._factor + np.uint64(self._place * 0xD1B54A32D192ED03 * 2 % 2**64)  # odd: no bit is lost
 
     def run(self, jaxpr: Any, consts: Sequence[Any], args: Sequence[Any], fixed: Sequence[bool] = ()) -> list[Any]:
         known: dict[Any, Any] = dict(zip([*jaxpr.constvars, *jaxpr.invars], [*consts, *args]))

@@ -112,7 +112,8 @@ def rises(coords: Coordinates, start: np.ndarray, spread: np.ndarray) -> list[Ta
     for step in (*steps, *-steps):
         with np.errstate(over="ignore"):
             x = start + np.sinh(t)[:, None] * step
-        height = coords.log_density_many(x) - float(coords.log_density(start)) + np.log(np.sinh(t))
+        first, *others = coords.log_density_many(np.concatenate([start[None], x]))
+        height = np.array(others) - first + np.log(np.sinh(t))
         back = _back(height)
         if len(back) and coords.rounding(x[back[:1]]).error[0] < MAX_ROUNDING_SHARE * (height[back[0]] + VANISHED):
             label = coords.labels[int(np.argmax(np.abs(step)))] if np.count_nonzero(step) == 1 else ""
@@ -207,7 +208,8 @@ class _Walker:
 
     def _is_zero(self, x: np.ndarray) -> bool:
         """Whether a density is zero, not lost."""
-        return bool(self.coords.log_density(x) == -np.inf)
+        with np.errstate(invalid="ignore"):  # ∞ − ∞ is lost
+            return bool(self.coords.log_parts_many(x[None]).sum() == -np.inf)
 
 
 def _factor(matrix: np.ndarray) -> np.ndarray | None:
