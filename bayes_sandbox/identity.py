@@ -156,16 +156,16 @@ def _add_jaxpr(digest: Any, traced: Any) -> None:
 
 
 def _results(traced: Any) -> list[bytes]:
-    """Return for each output of a traced program a hash of what it is computed from, and how."""
+    """Return for each output of a traced program a hash, 32 bytes, of what it is computed from, and how."""
     known: dict[Any, bytes] = {}
     if isinstance(traced, core.ClosedJaxpr):
-        known = {v: _hash_of(value).encode() for v, value in zip(traced.jaxpr.constvars, traced.consts)}
+        known = {v: _hashed(_hash_of(value)) for v, value in zip(traced.jaxpr.constvars, traced.consts)}
         traced = traced.jaxpr
     for i, variable in enumerate(v for v in (*traced.constvars, *traced.invars) if v not in known):
-        known[variable] = _text(f"v{i} {variable.aval}")
+        known[variable] = _hashed(f"v{i} {variable.aval}")
 
     def named(atom: Any) -> bytes:
-        return _hash_of(np.asarray(atom.val)).encode() if isinstance(atom, core.Literal) else known[atom]
+        return _hashed(_hash_of(np.asarray(atom.val))) if isinstance(atom, core.Literal) else known[atom]
 
     for equation in traced.eqns:
         known.update(zip(equation.outvars, _made(equation, [named(atom) for atom in equation.invars])))
@@ -215,8 +215,8 @@ def _add_parameter(digest: Any, parameter: Any, bodies: list[list[bytes]]) -> No
     elif callable(parameter):
         digest.update(getattr(parameter, "__qualname__", type(parameter).__name__).encode())
     else:
-        digest.update(_text(str(parameter)))
+        digest.update(ADDRESS.sub("", str(parameter)).encode())
 
 
-def _text(text: str) -> bytes:
-    return ADDRESS.sub("", text).encode()
+def _hashed(text: str) -> bytes:
+    return hashlib.sha256(ADDRESS.sub("", text).encode()).digest()

@@ -95,7 +95,7 @@ def perturbed(function: Callable[[jax.Array], jax.Array]) -> Callable[[jax.Array
     return again
 
 
-# Each is traced once for a shape, not wherever a program rounds.
+# Compiled functions are traced once for a shape, not at each operation of a program that rounds.
 @jax.jit
 def _relative(x: Any, factor: Any, amount: Any) -> Any:
     return x * (1.0 + _noise(x, factor) * amount)

@@ -112,8 +112,8 @@ def rises(coords: Coordinates, start: np.ndarray, spread: np.ndarray) -> list[Ta
     for step in (*steps, *-steps):
         with np.errstate(over="ignore"):
             x = start + np.sinh(t)[:, None] * step
-        first, *others = coords.log_density_many(np.concatenate([start[None], x]))
-        height = np.array(others) - first + np.log(np.sinh(t))
+        log_density = coords.log_density_many(np.concatenate([start[None], x]))
+        height = log_density[1:] - log_density[0] + np.log(np.sinh(t))
         back = _back(height)
         if len(back) and coords.rounding(x[back[:1]]).error[0] < MAX_ROUNDING_SHARE * (height[back[0]] + VANISHED):
             label = coords.labels[int(np.argmax(np.abs(step)))] if np.count_nonzero(step) == 1 else ""
