@@ -60,6 +60,18 @@ def test_no_mode_of_mass_is_missing(name: str) -> None:
         assert fit.unseen < 0.01
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("d", "found"), [(5, True), (7, True), (8, False)])
+def test_the_limit_that_the_documentation_states(d: int, found: bool) -> None:
+    """A spike off the diagonal: up to seven dimensions some node of a grid is near it, beyond nothing is."""
+    signs = np.where(np.arange(d) % 2, 1.5, -1.5)
+    model, exact = mixture(d, [(1.0, np.zeros(d), 0.5), (24.0, signs, 0.05)], 2.0)
+    best = bs.compare(model).best
+    assert best.trusted
+    assert (abs(best.log_evidence - exact) < 4 * best.error + 1e-9) == found
+    assert (best.method == "grid") == (d == 5)
+
+
 @pytest.mark.parametrize("d", [pytest.param(6, marks=pytest.mark.slow), 8])
 def test_images_by_changes_of_sign_are_all_there(d: int) -> None:
     problem = problems.BY_NAME[f"{2**d} modes by signs"]

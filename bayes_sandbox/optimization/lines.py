@@ -37,13 +37,16 @@ def peaks_on_lines(coords: Coordinates, modes: Sequence[Gaussian], rng: np.rando
 
 
 def _directions(mode: Gaussian, rng: np.random.Generator) -> np.ndarray:
-    """Return steps of one standard deviation (k, d): along the axes, and in random directions where there are more."""
+    """Return steps of one standard deviation (k, d): along the axes, in random directions, and along the diagonal.
+
+    Parameters that a prior makes exchangeable often have modes where all of them are equal.
+    """
     d = len(mode.position)
     axes = np.diag(np.linalg.norm(mode.scale, axis=1))
     if d == 1:
         return axes
     slanted = rng.normal(size=(NUM_SLANTED, d)) @ mode.scale.T
-    return np.concatenate([axes[rng.permutation(d)[:MAX_AXES]], slanted])
+    return np.concatenate([axes[rng.permutation(d)[:MAX_AXES]], slanted, [axes.sum(axis=0)]])
 
 
 def _peaks(

@@ -12,6 +12,7 @@ from .given import GivenIntegral
 from .given_posterior import draw_given
 from .integral import CellIntegral, Integral, MixtureIntegral, TensorIntegral, Tolerance
 from .job import Job
+from .ladder import heaviest_node
 from .posterior import FEWEST_ALONG, MESH, NUM_CHAINS, NUM_DRAWS, NUM_PROPOSED, Drawn, draw_from_grid
 from .proposed import draw_from_proposal
 from .slices import SlicesIntegral
@@ -46,7 +47,10 @@ def try_rules(rule: str, job: Job) -> list[Tried]:
             tried.append((integral, drawn, diverges + doubts))
             if not doubts or diverges:
                 return tried
-            if job.learn(drawn.revealed):
+            revealed = drawn.revealed
+            if isinstance(integral, TensorIntegral) and integral.whitened:
+                revealed = np.concatenate([revealed, heaviest_node(integral)])
+            if job.learn(revealed):
                 break
         else:
             break

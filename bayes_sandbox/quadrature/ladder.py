@@ -78,6 +78,15 @@ def climb_ladder(
     )
 
 
+def heaviest_node(integral: TensorIntegral) -> np.ndarray:
+    """Return the position (1, dimension) of the node that has most of the sum along each axis.
+
+    Where a ladder does not settle, that may be because one node came near a mode that no search has met.
+    """
+    nodes = gauss_hermite(integral.sums.axes.shape[1]).nodes
+    return integral.frame.position(nodes[integral.sums.axes.argmax(axis=1)])[None]
+
+
 def hopeless(values: list[float], num_left: int, tolerance: Tolerance) -> bool:
     """Whether so many more rungs, each gaining what the last one gained, would not come near the tolerance.
 
