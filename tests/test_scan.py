@@ -63,7 +63,7 @@ def test_no_mode_of_mass_is_missing(name: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(("d", "found"), [(5, True), (7, True), (8, False)])
 def test_the_limit_that_the_documentation_states(d: int, found: bool) -> None:
-    """A spike off the diagonal: up to seven dimensions some node of a grid is near it, beyond nothing is."""
+    """A spike off the diagonal: quadrature finds it in five dimensions and meets it in seven; in eight it is missed."""
     signs = np.where(np.arange(d) % 2, 1.5, -1.5)
     model, exact = mixture(d, [(1.0, np.zeros(d), 0.5), (24.0, signs, 0.05)], 2.0)
     best = bs.compare(model).best
